@@ -1,0 +1,1 @@
+"""What every service stands on: events, messaging, database, web, privacy, clocks, runtime, testing."""

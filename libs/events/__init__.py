@@ -1,0 +1,1 @@
+"""The one language that services share: payloads, envelope, registry, schemas, golden samples."""

@@ -1,0 +1,120 @@
+"""Events of intake: what the citizen said, and what intake decided of it."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from libs.events.base import CaseFacts, Owned
+
+
+class IntakeEvent(Owned):
+    """An event on `intake.case.v1`."""
+
+    TOPIC: ClassVar[str] = "intake.case.v1"
+
+
+class CaseRegistered(IntakeEvent):
+    """A matter was registered (登记); nothing is decided yet. `decided` names a decision of the same act."""
+
+    TYPE: ClassVar[str] = "case.registered"
+
+    case: CaseFacts
+    decided: str | None = None
+
+
+class CaseAmended(IntakeEvent):
+    """What the citizen said was corrected or completed; `changed` names the fields, never their values."""
+
+    TYPE: ClassVar[str] = "case.amended"
+
+    case: CaseFacts
+    changed: tuple[str, ...]
+
+
+class CaseAccepted(IntakeEvent):
+    """The matter was accepted (受理). `with_registration`: decided in the act of registering."""
+
+    TYPE: ClassVar[str] = "case.accepted"
+
+    case: CaseFacts
+    with_registration: bool
+
+
+class CaseRefused(IntakeEvent):
+    """The matter was not accepted, for a coded reason and with where to turn instead."""
+
+    TYPE: ClassVar[str] = "case.refused"
+
+    case: CaseFacts
+    reason_code: str
+    directed_to: str | None
+    with_registration: bool
+
+
+class CaseForwarded(IntakeEvent):
+    """The matter was passed to the body with power to handle it (转送)."""
+
+    TYPE: ClassVar[str] = "case.forwarded"
+
+    case: CaseFacts
+    reason_code: str | None
+    directed_to: str
+    with_registration: bool
+
+
+class CaseFlagsChanged(IntakeEvent):
+    """Flags were raised by the rules or a person, or lowered by a supervisor."""
+
+    TYPE: ClassVar[str] = "case.flags_changed"
+
+    case: CaseFacts
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class CaseReminded(IntakeEvent):
+    """The citizen asked again (催办)."""
+
+    TYPE: ClassVar[str] = "case.reminded"
+
+    count: int
+    new_facts: bool
+    merged_from: UUID | None = None
+
+
+class CaseReleased(IntakeEvent):
+    """A person released a case that a flag held back from routing."""
+
+    TYPE: ClassVar[str] = "case.released"
+
+    case: CaseFacts
+
+
+class CaseWithdrawn(IntakeEvent):
+    """The citizen took the matter back."""
+
+    TYPE: ClassVar[str] = "case.withdrawn"
+
+
+class CaseErased(IntakeEvent):
+    """The personal data of the case is gone; every reader deletes its copy."""
+
+    TYPE: ClassVar[str] = "case.erased"
+
+
+class IntakeDeadlineWarned(IntakeEvent):
+    """One of intake's deadlines comes near."""
+
+    TYPE: ClassVar[str] = "deadline.warned"
+
+    rule: str
+    tell: tuple[str, ...] = ()
+
+
+class IntakeDeadlineMissed(IntakeEvent):
+    """One of intake's deadlines passed unmet."""
+
+    TYPE: ClassVar[str] = "deadline.missed"
+
+    rule: str
+    tell: tuple[str, ...] = ()
+    escalation: tuple[str, ...] = ()
