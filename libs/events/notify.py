@@ -1,4 +1,4 @@
-"""Events of notify: what became of each message, and what a citizen's reply means; never a text or a number."""
+"""Events of notify: what became of each message and what a reply means; never a text or a number."""
 
 from typing import ClassVar
 from uuid import UUID
