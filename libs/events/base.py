@@ -1,16 +1,39 @@
-"""The base of every event payload and the small shapes that several payloads share."""
+"""The base of every event payload, the value types they are made of, and the shapes that several share."""
 
-from datetime import date, datetime
-from typing import ClassVar
+from datetime import date
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}$")]
+"""A word of a closed list: no name, no number of a person and no free text fits in."""
+RuleVersion = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+District = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+Area = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
+"""District, street, community or grid: 6, 9, 12 or 14 digits; no telephone number has such a length."""
+QueryCode = Annotated[str, Field(pattern=r"^([2-9A-HJKMNP-Z]{8})?$")]
+"""What the citizen quotes; empty for a sealed case (kind REP), whose events tell kind and district only."""
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Fen = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Rating = Annotated[int, Field(ge=1, le=3)]
+"""1 satisfied, 2 mostly, 3 not."""
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """The schema is the reader's view: a field added later must not make it fail."""
+    schema.pop("additionalProperties", None)
 
 
 class Shape(BaseModel):
-    """A part of a payload: readers ignore fields that they do not know, writers cannot change one."""
+    """A part of a payload. Writers set only what is declared; readers ignore the rest (`Registry.decode`).
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Faults are told without the value that caused them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, json_schema_extra=_open
+    )
 
 
 class Payload(Shape):
@@ -24,7 +47,7 @@ class Payload(Shape):
     VERSION: ClassVar[int] = 1
 
     case_id: UUID
-    district: str = Field(pattern=r"^\d{6}$")
+    district: District
 
 
 class DueDate(Shape):
@@ -33,9 +56,9 @@ class DueDate(Shape):
     `due_at` is the instant after the last day of a day term, or the instant itself of a clock term.
     """
 
-    rule: str
+    rule: Code
     due_on: date | None = None
-    due_at: datetime
+    due_at: AwareDatetime
     provisional: bool = False
 
 
@@ -49,29 +72,29 @@ class CaseFacts(Shape):
     """The codes of a case that other services decide by; each carrier holds all of them, so that a reader
     can make its row from whichever event comes first (G8)."""
 
-    channel: str
-    kind: str | None
-    track: str | None
-    category: str | None
-    topic: str | None = None
-    grid: str | None
-    flags: tuple[str, ...] = ()
-    urgency: str
+    channel: Code
+    kind: Code | None
+    track: Code | None
+    category: Code | None
+    topic: Code | None = None
+    grid: Area | None
+    flags: tuple[Code, ...] = ()
+    urgency: Code
     released: bool = False
-    query_code: str
-    received_at: datetime
-    registered_at: datetime
-    accepted_at: datetime | None = None
-    headcount: int = 1
-    amount_fen: int | None = None
+    query_code: QueryCode
+    received_at: AwareDatetime
+    registered_at: AwareDatetime
+    accepted_at: AwareDatetime | None = None
+    headcount: Count = 1
+    amount_fen: Fen | None = None
     real_name: bool
     anonymous: bool
     share_with_partner: bool
     sms_consent: bool
-    lawful_route: str | None = None
-    complained_about_org: str | None = None
-    chosen_target: str | None = None
-    facts: dict[str, date] = Field(default_factory=dict)
+    lawful_route: Code | None = None
+    complained_about_org: Code | None = None
+    chosen_target: Code | None = None
+    facts: dict[Code, date] = Field(default_factory=dict)
     parent: UUID | None = None
     has_needs: bool = False
-    dossier_version: int = 0
+    dossier_version: Count = 0

@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from libs.events.base import CaseFacts, Owned
+from libs.events.base import CaseFacts, Code, Count, Owned
 
 
 class IntakeEvent(Owned):
@@ -18,7 +18,7 @@ class CaseRegistered(IntakeEvent):
     TYPE: ClassVar[str] = "case.registered"
 
     case: CaseFacts
-    decided: str | None = None
+    decided: Code | None = None
 
 
 class CaseAmended(IntakeEvent):
@@ -27,7 +27,7 @@ class CaseAmended(IntakeEvent):
     TYPE: ClassVar[str] = "case.amended"
 
     case: CaseFacts
-    changed: tuple[str, ...]
+    changed: tuple[Code, ...]
 
 
 class CaseAccepted(IntakeEvent):
@@ -45,8 +45,8 @@ class CaseRefused(IntakeEvent):
     TYPE: ClassVar[str] = "case.refused"
 
     case: CaseFacts
-    reason_code: str
-    directed_to: str | None
+    reason_code: Code
+    directed_to: Code | None
     with_registration: bool
 
 
@@ -56,8 +56,8 @@ class CaseForwarded(IntakeEvent):
     TYPE: ClassVar[str] = "case.forwarded"
 
     case: CaseFacts
-    reason_code: str | None
-    directed_to: str
+    reason_code: Code | None
+    directed_to: Code
     with_registration: bool
 
 
@@ -67,8 +67,8 @@ class CaseFlagsChanged(IntakeEvent):
     TYPE: ClassVar[str] = "case.flags_changed"
 
     case: CaseFacts
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    added: tuple[Code, ...] = ()
+    removed: tuple[Code, ...] = ()
 
 
 class CaseReminded(IntakeEvent):
@@ -76,7 +76,7 @@ class CaseReminded(IntakeEvent):
 
     TYPE: ClassVar[str] = "case.reminded"
 
-    count: int
+    count: Count
     new_facts: bool
     merged_from: UUID | None = None
 
@@ -106,8 +106,8 @@ class IntakeDeadlineWarned(IntakeEvent):
 
     TYPE: ClassVar[str] = "deadline.warned"
 
-    rule: str
-    tell: tuple[str, ...] = ()
+    rule: Code
+    tell: tuple[Code, ...] = ()
 
 
 class IntakeDeadlineMissed(IntakeEvent):
@@ -115,6 +115,6 @@ class IntakeDeadlineMissed(IntakeEvent):
 
     TYPE: ClassVar[str] = "deadline.missed"
 
-    rule: str
-    tell: tuple[str, ...] = ()
-    escalation: tuple[str, ...] = ()
+    rule: Code
+    tell: tuple[Code, ...] = ()
+    escalation: tuple[Code, ...] = ()

@@ -1,12 +1,16 @@
 """Events of mediation: the life of a case from opening to closing."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from libs.events.base import CaseFacts, DueDate, Owned
+from pydantic import AwareDatetime
+
+from libs.events.base import CaseFacts, Code, Count, DueDate, Owned, Rating
 
 Party = Literal["applicant", "respondent"]
+Means = Literal["约", "法", "德"]
+"""By what the parties were won: covenant, law, morals."""
 
 
 class MediationEvent(Owned):
@@ -14,9 +18,9 @@ class MediationEvent(Owned):
 
     TOPIC: ClassVar[str] = "mediation.case.v1"
 
-    state: str
-    track: str | None = None
-    org_id: str | None = None
+    state: Code
+    track: Code | None = None
+    org_id: Code | None = None
 
 
 class CaseOpened(MediationEvent):
@@ -33,7 +37,7 @@ class CaseOffered(MediationEvent):
     TYPE: ClassVar[str] = "case.offered"
 
     assignment_id: UUID
-    attempt: int
+    attempt: Count
 
 
 class OfferRefused(MediationEvent):
@@ -42,8 +46,8 @@ class OfferRefused(MediationEvent):
     TYPE: ClassVar[str] = "case.offer_refused"
 
     assignment_id: UUID
-    attempt: int
-    reason_code: str
+    attempt: Count
+    reason_code: Code
 
 
 class OfferWithdrawn(MediationEvent):
@@ -52,8 +56,8 @@ class OfferWithdrawn(MediationEvent):
     TYPE: ClassVar[str] = "case.offer_withdrawn"
 
     assignment_id: UUID
-    attempt: int
-    reason_code: str
+    attempt: Count
+    reason_code: Code
 
 
 class CaseTakenUp(MediationEvent):
@@ -62,7 +66,7 @@ class CaseTakenUp(MediationEvent):
     TYPE: ClassVar[str] = "case.taken_up"
 
     assignment_id: UUID
-    attempt: int
+    attempt: Count
     first_contact_by: date | None = None
     standing: bool = False
 
@@ -73,9 +77,9 @@ class CaseReturned(MediationEvent):
     TYPE: ClassVar[str] = "case.returned"
 
     assignment_id: UUID
-    attempt: int
-    reason_code: str
-    proposed_org: str | None = None
+    attempt: Count
+    reason_code: Code
+    proposed_org: Code | None = None
 
 
 class OfferExpired(MediationEvent):
@@ -84,7 +88,7 @@ class OfferExpired(MediationEvent):
     TYPE: ClassVar[str] = "case.offer_expired"
 
     assignment_id: UUID
-    attempt: int
+    attempt: Count
 
 
 class CaseHandedBack(MediationEvent):
@@ -93,8 +97,8 @@ class CaseHandedBack(MediationEvent):
     TYPE: ClassVar[str] = "case.handed_back"
 
     assignment_id: UUID
-    attempt: int
-    reason_code: str
+    attempt: Count
+    reason_code: Code
 
 
 class ContactAttempted(MediationEvent):
@@ -103,9 +107,9 @@ class ContactAttempted(MediationEvent):
     TYPE: ClassVar[str] = "contact.attempted"
 
     party: Party
-    channel: str
-    at: datetime
-    outcome: str
+    channel: Code
+    at: AwareDatetime
+    outcome: Code
 
 
 class ConsentRequested(MediationEvent):
@@ -123,7 +127,7 @@ class ConsentRecorded(MediationEvent):
 
     party: Party
     decision: Literal["agrees", "refuses"]
-    at: datetime
+    at: AwareDatetime
 
 
 class MediatorAppointed(MediationEvent):
@@ -131,7 +135,7 @@ class MediatorAppointed(MediationEvent):
 
     TYPE: ClassVar[str] = "mediator.appointed"
 
-    chosen_by: str
+    chosen_by: Code
 
 
 class SessionScheduled(MediationEvent):
@@ -140,8 +144,8 @@ class SessionScheduled(MediationEvent):
     TYPE: ClassVar[str] = "session.scheduled"
 
     session_id: UUID
-    starts_at: datetime
-    mode: str
+    starts_at: AwareDatetime
+    mode: Code
     parties: tuple[Party, ...]
 
 
@@ -162,8 +166,8 @@ class AgreementReached(MediationEvent):
     form: Literal["written", "oral"]
     partial: bool
     effective_on: date
-    performance_items: int
-    means: tuple[str, ...] = ()
+    performance_items: Count
+    means: tuple[Means, ...] = ()
 
 
 class PerformanceRecorded(MediationEvent):
@@ -171,7 +175,7 @@ class PerformanceRecorded(MediationEvent):
 
     TYPE: ClassVar[str] = "performance.recorded"
 
-    item: int
+    item: Count
     done: bool
     on: date
 
@@ -181,8 +185,8 @@ class MediationEnded(MediationEvent):
 
     TYPE: ClassVar[str] = "mediation.ended"
 
-    reason_code: str
-    routes_told: tuple[str, ...] = ()
+    reason_code: Code
+    routes_told: tuple[Code, ...] = ()
 
 
 class CaseExtended(MediationEvent):
@@ -190,7 +194,7 @@ class CaseExtended(MediationEvent):
 
     TYPE: ClassVar[str] = "case.extended"
 
-    rule: str
+    rule: Code
     until: date
 
 
@@ -199,8 +203,8 @@ class CaseEscalated(MediationEvent):
 
     TYPE: ClassVar[str] = "case.escalated"
 
-    level: str
-    reason_code: str
+    level: Code
+    reason_code: Code
 
 
 class CaseClosed(MediationEvent):
@@ -208,15 +212,15 @@ class CaseClosed(MediationEvent):
 
     TYPE: ClassVar[str] = "case.closed"
 
-    result: str
+    result: Code
 
 
 class CaseRated(MediationEvent):
-    """The citizen rated the handling: 1 satisfied, 2 mostly, 3 not."""
+    """The citizen rated the handling."""
 
     TYPE: ClassVar[str] = "case.rated"
 
-    rating: int
+    rating: Rating
 
 
 class DeadlineWarned(MediationEvent):
@@ -224,8 +228,8 @@ class DeadlineWarned(MediationEvent):
 
     TYPE: ClassVar[str] = "deadline.warned"
 
-    rule: str
-    tell: tuple[str, ...] = ()
+    rule: Code
+    tell: tuple[Code, ...] = ()
 
 
 class DeadlineMissed(MediationEvent):
@@ -233,9 +237,9 @@ class DeadlineMissed(MediationEvent):
 
     TYPE: ClassVar[str] = "deadline.missed"
 
-    rule: str
-    tell: tuple[str, ...] = ()
-    escalation: tuple[str, ...] = ()
+    rule: Code
+    tell: tuple[Code, ...] = ()
+    escalation: tuple[Code, ...] = ()
 
 
 class DeadlineMoved(MediationEvent):
@@ -243,7 +247,7 @@ class DeadlineMoved(MediationEvent):
 
     TYPE: ClassVar[str] = "deadline.moved"
 
-    rule: str
+    rule: Code
     was: DueDate
     now: DueDate
-    why: str
+    why: Code

@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from libs.events.base import Payload
+from libs.events.base import Code, Count, Payload, Rating
 
 
 class MessageEvent(Payload):
@@ -12,10 +12,10 @@ class MessageEvent(Payload):
     TOPIC: ClassVar[str] = "notify.message.v1"
 
     message_id: UUID
-    template: str
-    party: str
-    trigger: str
-    trigger_version: int
+    template: Code
+    party: Code
+    trigger: Code
+    trigger_version: Count
 
 
 class MessagePlanned(MessageEvent):
@@ -29,7 +29,7 @@ class MessageSuppressed(MessageEvent):
 
     TYPE: ClassVar[str] = "message.suppressed"
 
-    reason: str
+    reason: Code
 
 
 class MessageSent(MessageEvent):
@@ -37,7 +37,7 @@ class MessageSent(MessageEvent):
 
     TYPE: ClassVar[str] = "message.sent"
 
-    attempt: int
+    attempt: Count
 
 
 class MessageDelivered(MessageEvent):
@@ -51,7 +51,7 @@ class MessageFailed(MessageEvent):
 
     TYPE: ClassVar[str] = "message.failed"
 
-    reason: str
+    reason: Code
 
 
 class MessageReceived(Payload):
@@ -60,6 +60,6 @@ class MessageReceived(Payload):
     TYPE: ClassVar[str] = "message.received"
     TOPIC: ClassVar[str] = "notify.message.v1"
 
-    meaning: str
-    rating: int | None = None
-    in_reply_to: str | None = None
+    meaning: Code
+    rating: Rating | None = None
+    in_reply_to: Code | None = None

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from libs.events.base import CaseFacts, Payload, Shape
+from libs.events.base import CaseFacts, Code, Count, Payload, RuleVersion, Shape
 
 
 class RoutingEvent(Payload):
@@ -15,24 +15,24 @@ class RoutingEvent(Payload):
 class CandidateOut(Shape):
     """An organisation that was looked at and left out, with every reason."""
 
-    org_id: str
-    reasons: tuple[str, ...]
+    org_id: Code
+    reasons: tuple[Code, ...]
 
 
 class CandidateIn(Shape):
     """An organisation that could take the case, with the figures that ranked it."""
 
-    org_id: str
-    rank: int
-    area_level: int
+    org_id: Code
+    rank: Count
+    area_level: Count
     load_ratio: float
 
 
 class CoMediator(Shape):
     """An organisation asked to support the lead."""
 
-    type: str
-    org_id: str | None
+    type: Code
+    org_id: Code | None
     speaks_language: bool = False
 
 
@@ -43,17 +43,17 @@ class AssignmentProposed(RoutingEvent):
 
     case: CaseFacts
     assignment_id: UUID
-    attempt: int
-    org_id: str
-    org_type: str
-    target_type: str
-    acceptance_working_days: int | None = None
+    attempt: Count
+    org_id: Code
+    org_type: Code
+    target_type: Code
+    acceptance_working_days: Count | None = None
     standing_acceptance: bool = False
     by_person: bool = False
     candidates: tuple[CandidateIn, ...] = ()
     out: tuple[CandidateOut, ...] = ()
     co_mediators: tuple[CoMediator, ...] = ()
-    rule_version: str
+    rule_version: RuleVersion
 
 
 class AssignmentExhausted(RoutingEvent):
@@ -63,8 +63,8 @@ class AssignmentExhausted(RoutingEvent):
 
     case: CaseFacts
     reason: Literal["DUTY_DESK", "REFERRAL", "NO_ELIGIBLE", "SEALED"]
-    referral_type: str | None = None
-    referral_org: str | None = None
-    attempt: int
+    referral_type: Code | None = None
+    referral_org: Code | None = None
+    attempt: Count
     out: tuple[CandidateOut, ...] = ()
-    rule_version: str
+    rule_version: RuleVersion
