@@ -1,1 +1,1 @@
-"""The SMS gateway and the phones behind it, for development, demo and tests: Kannel's interface, a durable ledger."""
+"""The SMS gateway and the phones behind it, for development, demo and tests."""

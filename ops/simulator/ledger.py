@@ -2,9 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -21,16 +24,17 @@ class LedgerError(Exception):
 class Sms:
     """One SMS. `out`: from the gateway to a phone, `in`: from a phone; `phone` is E.164, `at` RFC 3339.
 
-    `receipts` are Kannel's receipt types still owed to `dlr_url`, each sent `times` times after `delay_s` seconds.
+    `receipts` are Kannel's receipt types still owed to `dlr_url`, each sent `times` times after `delay_s`
+    seconds.
     """
 
-    id: int
     direction: Literal["out", "in"]
     at: str
     phone: str
     number: str
     text: str
     state: State
+    id: int = 0
     parts: int = 1
     dlr_url: str | None = None
     receipts: Sequence[int] = ()
@@ -41,9 +45,9 @@ class Sms:
 class Ledger:
     """An append-only file of SMS and their states, with its whole content in memory.
 
-    `add` and `settle` return when the line is on the disk (`fdatasync`). What comes in while one write runs goes
-    together in the next, so a thousand calls a second cost a few dozen writes. A line torn by a crash was never
-    answered for and is cut off when the file is opened again.
+    `add` and `settle` return when the line is on the disk (`fdatasync`). What comes in while one write runs
+    goes together in the next, so a thousand calls a second cost a few dozen writes. A line torn by a crash
+    was never answered for and is cut off when the file is opened again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,30 +64,23 @@ class Ledger:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._read_back()
 
-    def next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
     def get(self, sms_id: int) -> Sms | None:
         return self._by_id.get(sms_id)
 
-    def all(self) -> Iterator[Sms]:
-        return iter(self._by_id.values())
+    def owed(self) -> list[Sms]:
+        """SMS for which something is still to be done: a receipt, or a phone's SMS to be handed on."""
+        return [sms for sms in self._by_id.values() if sms.receipts or sms.state == "received"]
 
     def sent_after(self, after: int, phone: str | None, limit: int) -> list[Sms]:
         """SMS to phones with an id above `after`, in order; to one phone only when it is given."""
         source = self.sent if phone is None else self.phones.get(phone, [])
-        start = _first_above(source, after)
-        found: list[Sms] = []
-        for position in range(start, len(source)):
-            if source[position].direction == "out":
-                found.append(source[position])
-                if len(found) == limit:
-                    break
-        return found
+        start = bisect_right(source, after, key=attrgetter("id"))
+        return list(islice((sms for sms in islice(source, start, None) if sms.direction == "out"), limit))
 
     async def add(self, sms: Sms) -> None:
-        """Keep an SMS; LedgerError when it could not be written, and then it is nowhere."""
+        """Keep an SMS under the next id; LedgerError when it could not be written, and then it is nowhere."""
+        self._last_id += 1
+        sms.id = self._last_id
         await self._written({"sms": asdict(sms)})
         self._remember(sms)
 
@@ -104,9 +101,9 @@ class Ledger:
         self._by_id[sms.id] = sms
         # Popped and put back: the phones stand in the order of their last SMS.
         self.phones[sms.phone] = messages = self.phones.pop(sms.phone, [])
-        _insert(messages, sms)
+        messages.append(sms)
         if sms.direction == "out":
-            _insert(self.sent, sms)
+            self.sent.append(sms)
 
     def _apply(self, sms: Sms, state: State) -> None:
         self.version += 1
@@ -161,21 +158,3 @@ class Ledger:
             raise LedgerError(
                 f"{self.path} is damaged: move it away to begin with an empty ledger."
             ) from error
-
-
-def _first_above(messages: Sequence[Sms], after: int) -> int:
-    low, high = 0, len(messages)
-    while low < high:
-        middle = (low + high) // 2
-        if messages[middle].id <= after:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _insert(messages: list[Sms], sms: Sms) -> None:
-    if messages and messages[-1].id > sms.id:
-        messages.insert(_first_above(messages, sms.id), sms)
-    else:
-        messages.append(sms)
