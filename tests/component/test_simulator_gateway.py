@@ -1,4 +1,4 @@
-"""The simulated gateway over real sockets: what it takes and refuses, how it misbehaves, what it brings back."""
+"""The simulated gateway over real sockets: what it takes and refuses, and how it misbehaves."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The simulator as a process: its ledger outlives `kill -9`, and what it owed is brought after the restart."""
+"""The simulator as a process: its ledger outlives `kill -9`, what it owed is brought after a restart."""
 
 import asyncio
 import base64
@@ -50,6 +50,7 @@ def call(number: str, dlr_url: str = "") -> dict[str, str]:
 
 async def test_every_answered_call_outlives_a_kill(home: Path) -> None:
     answered: list[str] = []
+    enough = asyncio.Event()
 
     async def caller(address: str, client: aiohttp.ClientSession, lane: int) -> None:
         for number in range(100):
@@ -57,11 +58,12 @@ async def test_every_answered_call_outlives_a_kill(home: Path) -> None:
             async with client.post(f"{address}/cgi-bin/sendsms", data=call(to)) as answer:
                 assert answer.status == 202
             answered.append(to)
+            if len(answered) >= 200:
+                enough.set()
 
     async with simulator(home) as (process, address), aiohttp.ClientSession() as client:
         lanes = [asyncio.create_task(caller(address, client, lane)) for lane in range(8)]
-        while len(answered) < 200:
-            await asyncio.sleep(0)
+        await enough.wait()
         process.kill()
         await asyncio.gather(*lanes, return_exceptions=True)
     promised = list(answered)
