@@ -62,7 +62,11 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where an event came from: identity for the inbox, place for offsets and dead letters."""
+    """Where an event came from: identity for the inbox, place for offsets and dead letters.
+
+    `parked_id` and `replay` tell that it comes from the parked rows or, by a person's hand, from the dead
+    ones; `blocks_case` whether later events of its case wait while it is dead.
+    """
 
     consumer: str
     topic: str
@@ -73,6 +77,7 @@ class Delivery:
     headers: tuple[tuple[str, bytes], ...]
     parked_id: int | None = None
     replay: bool = False
+    blocks_case: bool = True
 
 
 @dataclass(slots=True)
