@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from libs.events.base import Payload
-from libs.events.registry import REGISTRY
+from libs.events.base import Payload, Record
+from libs.events.registry import REGISTRY, STATES
 from libs.events.topics import Service, Topic, load
 
 Document = dict[str, Any]
@@ -27,7 +27,7 @@ def document(service: Service | None = None) -> Document:
     """
     declared = load()
     topics = {name: topic for name, topic in declared.all.items() if _concerns(topic, service)}
-    classes = [cls for cls in REGISTRY.classes if cls.TOPIC in topics]
+    classes = [cls for cls in (*REGISTRY.classes, *STATES) if cls.TOPIC in topics]
     return {
         "asyncapi": "3.0.0",
         "id": f"urn:heshi:service:{service}" if service else "urn:heshi",
@@ -57,7 +57,7 @@ def _service(group: str) -> str:
     return group.partition(".")[0]
 
 
-def _channel(name: str, topic: Topic, classes: Iterable[type[Payload]]) -> Document:
+def _channel(name: str, topic: Topic, classes: Iterable[type[Record]]) -> Document:
     messages = {cls.__name__: _ref("messages", _message_name(cls)) for cls in classes if name == cls.TOPIC}
     if topic.holds == "dead_letters":
         messages = {"DeadLetter": _ref("messages", "DeadLetter")}
@@ -93,25 +93,26 @@ def _kafka(**binding: Any) -> Document:
     return {"kafka": {**binding, "bindingVersion": "0.5.0"}}
 
 
-def _message_name(cls: type[Payload]) -> str:
+def _message_name(cls: type[Record]) -> str:
     return f"{cls.TOPIC}.{cls.TYPE}.v{cls.VERSION}"
 
 
-def _message(cls: type[Payload]) -> Document:
-    return {
+def _message(cls: type[Record]) -> Document:
+    message: Document = {
         "name": f"heshi.{cls.TYPE}.v{cls.VERSION}",
-        "summary": (cls.__doc__ or "").partition("\n")[0],
-        "headers": _ref("schemas", "EventHeaders"),
+        "summary": " ".join((cls.__doc__ or "").partition("\n\n")[0].split()),
         "payload": _ref("schemas", cls.__name__),
-        "bindings": _kafka(key=_UUID),
     }
+    if issubclass(cls, Payload):
+        message |= {"headers": _ref("schemas", "EventHeaders"), "bindings": _kafka(key=_UUID)}
+    return message
 
 
 def _ref(section: str, name: str) -> Document:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
-def _schemas(classes: Iterable[type[Payload]]) -> Document:
+def _schemas(classes: Iterable[type[Record]]) -> Document:
     _, shared = models_json_schema([(cls, "validation") for cls in classes], ref_template=_REFERENCE)
     definitions: Document = shared.get("$defs", {})
     return definitions

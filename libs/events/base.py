@@ -36,15 +36,19 @@ class Shape(BaseModel):
     )
 
 
-class Payload(Shape):
-    """What an event says: ids, codes, dates and counts of one case, never personal data.
+class Record(Shape):
+    """What stands on a topic: an event's payload, or the present state of a key on a compacted topic.
 
-    `TYPE` is the event's name without prefix and version (`case.registered`), `TOPIC` the topic of its owner.
+    `TYPE` is its name without prefix and version (`case.registered`), `TOPIC` the topic of its owner.
     """
 
     TYPE: ClassVar[str]
     TOPIC: ClassVar[str]
     VERSION: ClassVar[int] = 1
+
+
+class Payload(Record):
+    """What an event says: ids, codes, dates and counts of one case, never personal data."""
 
     case_id: UUID
     district: District

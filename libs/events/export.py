@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from libs.events.asyncapi import document
-from libs.events.base import Payload
+from libs.events.base import Record
 from libs.events.envelope import schema_id
-from libs.events.registry import REGISTRY
+from libs.events.registry import REGISTRY, STATES
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -21,8 +21,8 @@ SAMPLES = Path(__file__).with_name("samples")
 ASYNCAPI = ROOT / "docs" / "asyncapi.json"
 
 
-def schema(cls: type[Payload]) -> Mapping[str, Any]:
-    """The JSON Schema (draft 2020-12) of a payload as readers see it."""
+def schema(cls: type[Record]) -> Mapping[str, Any]:
+    """The JSON Schema (draft 2020-12) of a record as readers see it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": schema_id(cls.TOPIC, cls.TYPE, cls.VERSION),
@@ -32,7 +32,7 @@ def schema(cls: type[Payload]) -> Mapping[str, Any]:
 
 def files() -> Iterator[tuple[Path, str]]:
     """Every derived file with its content."""
-    for cls in REGISTRY.classes:
+    for cls in (*REGISTRY.classes, *STATES):
         yield SCHEMAS / cls.TOPIC / f"{cls.TYPE}.v{cls.VERSION}.json", _text(schema(cls))
     yield ASYNCAPI, _text(document())
 

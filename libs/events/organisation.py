@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
-from libs.events.base import Area, Code, Count, District, Shape
+from libs.events.base import Area, Code, Count, District, Record, Shape
 
 Clock = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 """Local time of day; 24:00 is the end of it."""
@@ -118,9 +118,10 @@ class KeyHash(Shape):
     issued_at: AwareDatetime
 
 
-class OrganisationChanged(OrganisationProfile):
+class OrganisationChanged(OrganisationProfile, Record):
     """The record of `routing.organisation.v1`: profile and live keys; a key that is not here is revoked."""
 
+    TYPE: ClassVar[str] = "organisation.changed"
     TOPIC: ClassVar[str] = "routing.organisation.v1"
 
     district: District
@@ -147,9 +148,10 @@ class AreaProfile(Shape):
     worker_slot: Code | None = None
 
 
-class AreaChanged(AreaProfile):
+class AreaChanged(AreaProfile, Record):
     """The record of `routing.area.v1`; intake resolves addresses from it."""
 
+    TYPE: ClassVar[str] = "area.changed"
     TOPIC: ClassVar[str] = "routing.area.v1"
 
     district: District

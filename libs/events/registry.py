@@ -6,17 +6,20 @@ old, so handlers know the newest alone while the topic still holds both.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from libs.events import intake, mediation, notify, routing
-from libs.events.base import Payload, Shape
+from libs.events import dossier, intake, mediation, notify, organisation, routing
+from libs.events.base import Payload, Record, Shape
 from libs.events.envelope import Envelope, Reason, Undecodable
 
-MAX_VALUE_BYTES = 512 * 1024
+MAX_VALUE_BYTES = 512_000
 """No record is larger (G11): whoever appends an event refuses it, whoever reads it counts it as poison."""
+
+R = TypeVar("R", bound=Record)
 
 Upcasters = Mapping[type[Payload], Callable[[Any], Payload]]
 """From the class of an older version to the function `upcast_v1_v2` that makes the next version of it."""
@@ -86,14 +89,16 @@ def encode(payload: Payload) -> bytes:
     return payload.model_dump_json(warnings="error").encode()
 
 
-def _declared(*modules: Any) -> Iterable[type[Payload]]:
+def _declared(kind: type[R], *modules: ModuleType) -> Iterator[type[R]]:
     for module in modules:
         for cls in vars(module).values():
-            if isinstance(cls, type) and issubclass(cls, Payload) and "TYPE" in vars(cls):
+            if isinstance(cls, type) and issubclass(cls, kind) and "TYPE" in vars(cls):
                 yield cls
 
 
-REGISTRY = Registry(_declared(intake, routing, mediation, notify), UPCASTERS)
+REGISTRY = Registry(_declared(Payload, intake, routing, mediation, notify), UPCASTERS)
+STATES: tuple[type[Record], ...] = tuple(_declared(Record, dossier, organisation))
+"""The records of the compacted topics: present state, no events (G12)."""
 
 event_types = REGISTRY.event_types
 payload_class = REGISTRY.payload_class
