@@ -1,0 +1,57 @@
+"""Named jobs that run as long as the process. No driver and no framework in here: services declare loops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+class Pulse:
+    """A loop's thread of life: it says when to stop, and the loop says by it that it gets on."""
+
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._stop = asyncio.Event()
+        self._beat = beat
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to finish what is in hand and return."""
+        return self._stop.is_set()
+
+    def beat(self) -> None:
+        """The loop made a round, with work or idle."""
+        self._beat()
+
+    def stop(self) -> None:
+        """Ask the loop to finish."""
+        self._stop.set()
+
+    async def pause(self, seconds: float) -> bool:
+        """Beat, then wait; returns `stopping`."""
+        self._beat()
+        return await self.wait(seconds)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait that long or until a stop, without a sign of life; returns `stopping`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A named job that runs until its pulse stops.
+
+    `drain` is the budget (seconds) to finish after a stop. Stages start upwards and stop downwards: the
+    relay (stage 0) outlives those who write its rows (stage 1). Silence of `stalled_after` seconds gives
+    the process up. A `needed` loop holds readiness back until its first beat, after a crash until its next.
+    """
+
+    name: str
+    run: Callable[[Pulse], Awaitable[None]]
+    drain: float = 30.0
+    stage: int = 1
+    stalled_after: float = 120.0
+    needed: bool = True

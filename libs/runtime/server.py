@@ -1,0 +1,88 @@
+"""The HTTP server beside the other loops of a process: it shares their event loop and leaves signals alone."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+KEEP_ALIVE = 75
+"""Seconds; longer than the idle time of common load balancers, so that those close first."""
+
+
+class PortTaken(Exception):
+    """Another program listens on the port already."""
+
+
+class _Quiet(uvicorn.Server):
+    """Signals belong to the process (`Lifecycle`), not to its server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an ASGI application on an address; `port` 0 takes a free one.
+
+    Promise: after `stop` no connection is accepted, requests in flight are answered within `drain` seconds,
+    and only then `run` returns; what lasts longer is cut."""
+
+    def __init__(self, app: Any, host: str, port: int, *, drain: float = 10.0) -> None:
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._drain = drain
+        self._server = _Quiet(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=max(1, round(drain)),
+            )
+        )
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def stop(self) -> None:
+        """Stop accepting and let `run` come to its end."""
+        self._server.should_exit = True
+
+    @property
+    def serving(self) -> bool:
+        """Whether connections are answered."""
+        return self._server.started and not self._server.should_exit
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(app: Any, host: str, port: int) -> None:
+    """Serve until the task is cancelled; for programs of one part (the simulator)."""
+    server = HttpServer(app, host, port)
+    running = asyncio.ensure_future(server.run())
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        server.stop()
+        await running
+        raise
