@@ -60,7 +60,7 @@ class Home:
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError) as error:
                 raise StackError(
-                    f"{path} is not a folder: remove it or set HESHI_HOME to another place."
+                    f"{error.filename} is not a folder: remove it or set HESHI_HOME to another place."
                 ) from error
         return path
 
@@ -72,7 +72,7 @@ class Home:
         return self.folder("log") / f"{part}.log"
 
     def socket_folder(self) -> Path:
-        """Where Unix sockets go: below the root, or in the temporary folder when the root's path is too long."""
+        """Where Unix sockets go: below the root; in the temporary folder when the root's path is too long."""
         inside = self.folder("run")
         if len(os.fsencode(inside)) <= LONGEST_SOCKET_FOLDER:
             return inside

@@ -3,8 +3,9 @@
     launch.py --parent PID --signal N [--server DIR ...] -- PROGRAM [ARGUMENT ...]
 
 Promise: when the thread that started it ends, by SIGKILL too, the kernel sends signal N to the program; a
-starter that was already gone is noticed. With `--server`, and only as root, the program runs as an unprivileged
-user that owns the named folders (PostgreSQL refuses uid 0) and reaches them below folders only root may enter.
+starter that was already gone is noticed. With `--server`, and only as root, the program runs as a user
+without powers that owns the named folders (PostgreSQL refuses uid 0) and reaches them below folders that only
+root may enter.
 """
 
 import ctypes

@@ -37,6 +37,9 @@ SETTINGS = {
 class EmbeddedPostgres:
     """A server of its own for one state folder. `start` and `stop` block; `dsn` suits asyncpg and psycopg."""
 
+    name = "postgres"
+    port = None
+
     def __init__(self, home: Home) -> None:
         self.home = home
         self.data = home.folder("postgres") / "data"
@@ -73,7 +76,7 @@ class EmbeddedPostgres:
         fresh.rename(self.data)
 
     def launch(self) -> None:
-        """Start the server without waiting. The calling thread must outlive it."""
+        """Start the server without waiting. This thread must outlive it."""
         self._forget_crash()
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         self.child = Child(
@@ -119,9 +122,13 @@ class EmbeddedPostgres:
             )
 
     def _forget_crash(self) -> None:
-        """Drop the pid file of a killed server: by now its number may be another program's and keep us out."""
+        """Drop a killed server's lock files: its number may be another program's now and keep us out.
+
+        A server whose children still run is noticed all the same, by its shared memory.
+        """
         if not running(self.home, "postgres"):
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            for stale in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+                stale.unlink(missing_ok=True)
 
 
 def program(name: str) -> Path:

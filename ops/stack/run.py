@@ -1,0 +1,102 @@
+"""`heshi up` and `heshi down`: a supervisor in this terminal, one left behind, and the end of either."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection
+
+import psutil
+
+from ops.stack.errors import StackError, explained
+from ops.stack.home import Home, StackState
+from ops.stack.keys import ensure_accounts
+from ops.stack.parts import SERVICES, choose
+from ops.stack.supervisor import Supervisor
+
+STOP_SECONDS = 120
+
+
+def foreground(
+    only: Collection[str], without: Collection[str], *, demo_data: bool, greet: bool = True
+) -> None:
+    """Run the stack in this process until it is asked to stop."""
+    home = Home.from_environment()
+    with home.locked():
+        supervisor = Supervisor(choose(home, only, without, demo_data=demo_data), print)
+        print(f"Heshi starts from {home.root}")
+        asyncio.run(supervisor.run(lambda: print(welcome(home, supervisor.state)) if greet else None))
+
+
+def detached(only: Collection[str], without: Collection[str], *, demo_data: bool) -> None:
+    """Leave a supervisor running behind; return when all its parts are ready, showing its words meanwhile."""
+    home = Home.from_environment()
+    if home.is_locked():
+        foreground(only, without, demo_data=demo_data)  # says who holds the folder
+    options = [f"--only={','.join(only)}", f"--without={','.join(without)}"]
+    # The passwords are for this terminal, not for the log.
+    options += ["--no-welcome", "--demo-data" if demo_data else "--no-demo-data"]
+    log = home.log("supervisor")
+    with explained("starting the supervisor"), log.open("ab") as output:
+        begin = output.tell()
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "ops", "up", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "HESHI_HOME": str(home.root)},
+        )
+    with log.open("r", errors="replace") as words:
+        words.seek(begin)
+        state = None
+        while state is None or not state.complete:
+            ended = supervisor.poll() is not None
+            state = home.read_state()
+            sys.stdout.write(words.read())
+            if ended:
+                raise StackError(f"The stack did not start: the reason stands above and in {log}.")
+            time.sleep(0.1)
+    print(welcome(home, state))
+
+
+def stop() -> None:
+    """Ask the supervisor to stop and return when it has gone."""
+    home = Home.from_environment()
+    state = home.read_state()
+    if state is None:
+        print(f"Nothing runs from {home.root}.")
+        return
+    try:
+        supervisor = psutil.Process(state.supervisor)
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait(STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired as error:
+        raise StackError(
+            f"Process {state.supervisor} did not stop within {STOP_SECONDS} s: see {home.log('supervisor')}."
+        ) from error
+    print(f"Stopped; all cases are kept in {home.root}.")
+
+
+def welcome(home: Home, state: StackState) -> str:
+    """Addresses, sign-in names and a next step."""
+    ports = {part.name: part.port for part in state.parts}
+    programs = [name for name in (*SERVICES, "simulator") if name in ports]
+    addresses = {name: f"http://127.0.0.1:{ports[name]}" for name in programs}
+    lines = [
+        f"  {name:<11} {place}"
+        for name, place in {**addresses, "postgres": state.postgres, "kafka": state.kafka}.items()
+    ]
+    if "console" in ports:
+        lines += ["", "  Sign in to the console as"]
+        lines += [f"  {name:<11} {password}" for name, password in ensure_accounts(home).items()]
+    if programs:
+        lines += [
+            "",
+            "  Next: `make demo` plays the sample cases; `heshi token --role operator` lets scripts in.",
+        ]
+    return "\n".join(["", *lines, "  Ctrl-C or `heshi down` stops all, nothing is lost."])
