@@ -109,7 +109,7 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], topic: str) -> Env
         found.setdefault(name, value)
     if _required(found, "ce_specversion") != SPEC_VERSION:
         raise Undecodable(Reason.INVALID_HEADER, "ce_specversion")
-    if not _required(found, "content-type").startswith(CONTENT_TYPE):
+    if _required(found, "content-type").partition(b";")[0].strip() != CONTENT_TYPE:
         raise Undecodable(Reason.INVALID_HEADER, "content-type")
     event_type, version = _parse_type(_required(found, "ce_type"))
     return Envelope(

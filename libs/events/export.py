@@ -21,7 +21,7 @@ SAMPLES = Path(__file__).with_name("samples")
 ASYNCAPI = ROOT / "docs" / "asyncapi.json"
 
 
-def schema(cls: type[Record]) -> Mapping[str, Any]:
+def schema(cls: type[Record]) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a record as readers see it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

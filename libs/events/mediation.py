@@ -101,6 +101,16 @@ class CaseHandedBack(MediationEvent):
     reason_code: Code
 
 
+class CaseRecalled(MediationEvent):
+    """A case that was taken up was taken from its organisation; routing finds the next one (G16)."""
+
+    TYPE: ClassVar[str] = "case.recalled"
+
+    assignment_id: UUID
+    attempt: Count
+    reason_code: Code
+
+
 class ContactAttempted(MediationEvent):
     """The organisation tried to reach a party."""
 
@@ -243,11 +253,14 @@ class DeadlineMissed(MediationEvent):
 
 
 class DeadlineMoved(MediationEvent):
-    """A deadline was computed again, for example by a new calendar (G17)."""
+    """A deadline was computed again, for example by a new calendar (G17).
+
+    `was` null: it did not run before; `now` null: it does not apply any more.
+    """
 
     TYPE: ClassVar[str] = "deadline.moved"
 
     rule: Code
-    was: DueDate
-    now: DueDate
+    was: DueDate | None
+    now: DueDate | None
     why: Code
