@@ -7,14 +7,13 @@ from pathlib import Path
 
 import uvloop
 from aiohttp import web
-from libs.privacy.keyring import Keyring
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.privacy.keyring import KeyMissing, Keyring, KeyUnreadable
+from libs.runtime.settings import PORTS
 from ops.simulator.app import Config, create_app
 from ops.simulator.ledger import LedgerError
-
-PORT_OFFSET, NOTIFY_OFFSET = 10, 4
 
 
 class Settings(BaseSettings):
@@ -31,12 +30,12 @@ class Settings(BaseSettings):
 
     @property
     def port(self) -> int:
-        return self.port_base + PORT_OFFSET if self.simulator_port is None else self.simulator_port
+        return self.port_base + PORTS["simulator"] if self.simulator_port is None else self.simulator_port
 
     def config(self) -> Config:
         """The simulator's own part of it, with the token by which notify knows the gateway."""
-        notify = f"http://127.0.0.1:{self.port_base + NOTIFY_OFFSET}/providers/kannel/mo"
-        keyring = Keyring.load(self.keys or self.home / "keys")
+        notify = f"http://127.0.0.1:{self.port_base + PORTS['notify']}/providers/kannel/mo"
+        keyring = Keyring.open(self.keys or self.home / "keys")
         return Config(
             folder=self.home / "simulator",
             mo_url=self.mo_url or notify,
@@ -66,7 +65,7 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except LedgerError as error:
+    except (LedgerError, KeyMissing, KeyUnreadable) as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"port {settings.port} or the folder cannot be used: {error.strerror}", file=sys.stderr)
