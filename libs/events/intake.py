@@ -61,6 +61,17 @@ class CaseForwarded(IntakeEvent):
     with_registration: bool
 
 
+class CaseMerged(IntakeEvent):
+    """A repeated matter was joined to the case that handles it already (XF22 art 19)."""
+
+    TYPE: ClassVar[str] = "case.merged"
+
+    case: CaseFacts
+    into: UUID
+    reason_code: Code
+    with_registration: bool
+
+
 class CaseFlagsChanged(IntakeEvent):
     """Flags were raised by the rules or a person, or lowered by a supervisor."""
 
@@ -118,3 +129,12 @@ class IntakeDeadlineMissed(IntakeEvent):
     rule: Code
     tell: tuple[Code, ...] = ()
     escalation: tuple[Code, ...] = ()
+
+
+class IntakeDeadlineMet(IntakeEvent):
+    """A duty that one of intake's deadlines watches was done; `late` says that it had passed before."""
+
+    TYPE: ClassVar[str] = "deadline.met"
+
+    rule: Code
+    late: bool
