@@ -69,12 +69,14 @@ def is_intact(path: Path, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def fetch(jars: list[Jar], folder: Path, said: Callable[[str], None]) -> None:
-    """Fetch each jar by jgo; one that does not match its checksum is not kept."""
-    from jgo.maven import MavenContext  # costs half a second, needed once
-
-    logging.getLogger("jgo").setLevel(logging.ERROR)  # our own check is the one that counts
-    context = MavenContext(repo_cache=folder, timeout=60)
+def fetch(
+    jars: list[Jar],
+    folder: Path,
+    said: Callable[[str], None],
+    download: Callable[[Jar, Path], object] | None = None,
+) -> None:
+    """Download each jar into the repository `folder`; one that does not match its checksum is not kept."""
+    bring = download or downloader(folder)
 
     def one(jar: Jar) -> Jar:
         path = folder / jar.path
@@ -82,19 +84,31 @@ def fetch(jars: list[Jar], folder: Path, said: Callable[[str], None]) -> None:
             return jar
         path.unlink(missing_ok=True)
         try:
-            context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+            bring(jar, folder)
         except (OSError, RuntimeError) as error:
+            path.unlink(missing_ok=True)
             raise StackError(
                 f"{path.name} could not be fetched ({error}): check the network and run it again."
             ) from error
         if not is_intact(path, jar.sha256):
             path.unlink(missing_ok=True)
-            raise StackError(f"{path.name} is not what the lock says, it was not kept: run it again.")
+            raise StackError(f"{path.name} is not what the lock says and was not kept: run it again.")
         return jar
 
     with explained("fetching Kafka"), alone_in(folder), ThreadPoolExecutor(6) as pool:
         for number, jar in enumerate(pool.map(one, jars), start=1):
             said(f"  Kafka {number}/{len(jars)}  {jar.path.name}")
+
+
+def downloader(folder: Path) -> Callable[[Jar, Path], object]:
+    """jgo's download into the repository `folder`."""
+    from jgo.maven import MavenContext  # costs half a second, needed once
+
+    logging.getLogger("jgo").setLevel(logging.ERROR)  # our own check is the one that counts
+    context = MavenContext(repo_cache=folder, timeout=60)
+    return lambda jar, _: (
+        context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from libs.runtime.settings import DEMO_MARK
 from ops.stack.errors import explained
 from ops.stack.home import Home
 
@@ -25,9 +26,14 @@ DEMO_DISTRICT = "990101"
 DEMO_ROLES = ("operator", "dispatcher", "supervisor", "admin", "auditor")
 
 
-def ensure_keys(home: Home) -> None:
-    """Make every key that has no version yet. A key is never replaced: it may have sealed something."""
+def ensure_keys(home: Home, mode: str = "demo") -> None:
+    """Make every key that has no version yet. A key is never replaced: it may have sealed something.
+
+    Keys made in demo mode are marked: in production the services refuse them.
+    """
     folder = home.keys
+    if mode == "demo" and not any(folder.glob("*.key")):
+        write_once(folder / DEMO_MARK, b"These keys were made for trying things out.\n")
     for purpose in PURPOSES:
         if not any(folder.glob(f"{purpose}.*.key")):
             write_once(folder / f"{purpose}.1.key", base64.urlsafe_b64encode(secrets.token_bytes(32)))

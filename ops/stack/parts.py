@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from libs.runtime.settings import PORTS
 from ops.stack.child import Child
 from ops.stack.errors import StackError
 from ops.stack.home import Home, is_free
@@ -15,15 +16,7 @@ from ops.stack.kafka import EmbeddedKafka
 from ops.stack.postgres import EmbeddedPostgres
 
 SERVICES = ("console", "intake", "routing", "mediation", "notify")
-PORT_OFFSETS = {
-    "console": 0,
-    "intake": 1,
-    "routing": 2,
-    "mediation": 3,
-    "notify": 4,
-    "simulator": 10,
-    "kafka": 92,
-}
+PORT_OFFSETS = {**PORTS, "kafka": 92}
 PARTS = ("postgres", "kafka", *SERVICES, "simulator")
 
 DRAIN_SECONDS = 75  # the sum of what a service allows itself between SIGTERM and its end

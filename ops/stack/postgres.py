@@ -17,7 +17,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "synchronous_commit": "on",
-    "max_connections": "100",
+    "max_connections": "150",  # above the sum of all services' pools
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "wal_compression": "off",

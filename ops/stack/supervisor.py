@@ -68,8 +68,9 @@ class Supervisor:
         await asyncio.gather(*(self._bring_up(self.stack.program(name)) for name in self.stack.programs))
 
     async def _keys(self) -> None:
-        await asyncio.to_thread(ensure_keys, self.home)
-        await asyncio.to_thread(ensure_accounts, self.home)
+        await asyncio.to_thread(ensure_keys, self.home, os.environ.get("HESHI_MODE", "demo"))
+        if "console" in self.stack.programs:
+            await asyncio.to_thread(ensure_accounts, self.home)
 
     async def _databases(self) -> None:
         if self.stack.postgres:
