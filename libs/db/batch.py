@@ -5,7 +5,7 @@ inbox rows sorted by key, then writes sorted by key, the audit head last. `decid
 its failure is that case's alone (G2).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -180,11 +180,7 @@ class Batch(Generic[A]):
         if not events:
             return
         names = sorted({name for *_, name in events})
-        takeover = {
-            name: "dead" if delivery.replay else "parked"
-            for _, _, delivery, name in events
-            if delivery.replay or delivery.parked_id is not None
-        }
+        takeover = {name for _, _, delivery, name in events if delivery.parked_id is not None}
         rows = await tx.fetch(
             """
             insert into inbox (consumer, event_id, status)
@@ -386,17 +382,11 @@ class Batch(Generic[A]):
                 raise Conflict
 
     async def _write_failures(self, tx: Tx) -> None:
-        first = [f for f in self._writes.failures if f.delivery.parked_id is None and not f.delivery.replay]
+        first = [f for f in self._writes.failures if f.delivery.parked_id is None]
         await parking.park(tx, first, self._now)
         for failure in self._writes.failures:
             if failure.delivery.parked_id is not None:
                 await parking.fail_again(tx, failure, self._now)
-            elif failure.delivery.replay:
-                raise ReplayFailed from failure.error
-
-
-class ReplayFailed(Exception):
-    """A replayed dead letter failed again; the transaction changes nothing and the letter stays dead."""
 
 
 async def store_offsets(tx: Tx, offsets: Sequence[Offset]) -> None:
@@ -416,18 +406,17 @@ async def store_offsets(tx: Tx, offsets: Sequence[Offset]) -> None:
     )
 
 
-async def _take_over(tx: Tx, takeover: dict[tuple[str, UUID], str]) -> set[tuple[str, UUID]]:
-    """Inbox rows that a parked or replayed event may turn to `done`; one that is done already stays."""
+async def _take_over(tx: Tx, names: Collection[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    """Inbox rows that a parked event may turn to `done`; one that is done already stays."""
     rows = await tx.fetch(
         """
         update inbox i set status = 'done'
-        from unnest($1::text[], $2::uuid[], $3::text[]) as t (consumer, event_id, status)
-        where i.consumer = t.consumer and i.event_id = t.event_id and i.status = t.status
+        from unnest($1::text[], $2::uuid[]) as t (consumer, event_id)
+        where i.consumer = t.consumer and i.event_id = t.event_id and i.status = 'parked'
         returning i.consumer, i.event_id
         """,
-        [consumer for consumer, _ in takeover],
-        [event_id for _, event_id in takeover],
-        list(takeover.values()),
+        [consumer for consumer, _ in names],
+        [event_id for _, event_id in names],
     )
     return {(row["consumer"], row["event_id"]) for row in rows}
 

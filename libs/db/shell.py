@@ -19,6 +19,7 @@ from libs.db.batch import LATER, Batch, Offset, Result, Store, Surroundings
 from libs.db.faults import Away, Fault, classify
 from libs.db.pool import Database
 from libs.db.work import Outcome, Work
+from libs.runtime.loops import Pulse
 from libs.web.errors import Busy, KeyReused, Overloaded, Unavailable
 
 A = TypeVar("A")
@@ -99,24 +100,22 @@ class Shell(Generic[A]):
         self._wake.set()
         return await asyncio.shield(future)
 
-    async def flush(self, stop: asyncio.Event) -> None:
+    async def flush(self, pulse: Pulse) -> None:
         """Serve the queue until told to stop and it is empty; run as a loop of the service."""
-        await asyncio.gather(*(self._flush_one(stop) for _ in range(self._flushers)))
+        await asyncio.gather(*(self._flush(pulse) for _ in range(self._flushers)))
+        self._closing = True
 
-    async def _flush_one(self, stop: asyncio.Event) -> None:
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            while not (stop.is_set() and not self._queue):
-                if not self._queue:
-                    self._wake.clear()
-                    waking = asyncio.ensure_future(self._wake.wait())
-                    await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                    waking.cancel()
-                    continue
+    async def _flush(self, pulse: Pulse) -> None:
+        while not (pulse.stopping and not self._queue):
+            if self._queue:
                 await self._serve(self._take())
-            self._closing = True
-        finally:
-            stopping.cancel()
+                continue
+            self._wake.clear()
+            waking = asyncio.ensure_future(self._wake.wait())
+            pausing = asyncio.ensure_future(pulse.pause(1.0))
+            await asyncio.wait({waking, pausing}, return_when=asyncio.FIRST_COMPLETED)
+            waking.cancel()
+            pausing.cancel()
 
     def _take(self) -> list[_Waiting[A]]:
         """The next batch: in order of arrival, but at most a quarter of it for one credential while others
@@ -229,7 +228,7 @@ class Shell(Generic[A]):
                 return left + await self._settle(works[middle:], rest, last_round=last_round)
             if not works:
                 raise
-            if works[0].delivery is None or works[0].delivery.replay:
+            if works[0].delivery is None:
                 return [Result(error=error)]
             return await self._transact(works, offsets, last_round=last_round, sick=error)
 

@@ -64,8 +64,8 @@ class IdempotencyKey:
 class Delivery:
     """Where an event came from: identity for the inbox, place for offsets and dead letters.
 
-    `parked_id` and `replay` tell that it comes from the parked rows or, by a person's hand, from the dead
-    ones; `blocks_case` whether later events of its case wait while it is dead.
+    `parked_id` tells that it comes from the parked rows; `blocks_case` whether later events of its case wait
+    while it is dead.
     """
 
     consumer: str
@@ -76,7 +76,6 @@ class Delivery:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     parked_id: int | None = None
-    replay: bool = False
     blocks_case: bool = True
 
 

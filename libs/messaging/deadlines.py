@@ -1,6 +1,5 @@
 """Rows of running clocks, and the sweep that finds the ones that are due."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ import orjson
 
 from libs.db.pool import Database, Tx
 from libs.messaging.deadline import Deadline
+from libs.runtime.loops import Pulse
 
 Kind = Literal["due", "warn"]
 Deadlines = Mapping[str, Deadline]
@@ -113,14 +113,11 @@ class Sweep:
         self._interval = interval
         self._limit = limit
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, pulse: Pulse) -> None:
         """Sweep until told to stop; a full page is followed by the next at once."""
-        while not stop.is_set():
+        while not pulse.stopping:
             if await self.once() < self._limit:
-                try:
-                    await asyncio.wait_for(stop.wait(), self._interval)
-                except TimeoutError:
-                    continue
+                await pulse.pause(self._interval)
 
     async def once(self) -> int:
         """One pass; the number of candidates that it found."""

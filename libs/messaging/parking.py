@@ -202,13 +202,18 @@ async def bury_record(
 
 
 async def heads_due(tx: Tx, consumer: str, dead_blocks: bool, now: datetime, limit: int) -> list[Any]:
-    """The first parked event of each case whose time has come; none of a case that a dead one blocks."""
+    """The first parked event of each case whose time has come; none of a case that a dead one blocks.
+
+    A consumer reads one topic and a case has one partition, so offsets are the order of a case, also for an
+    event that comes back from the dead letters.
+    """
     return await tx.fetch(
         """
         select p.* from parked p
         where p.consumer = $1 and p.next_at <= $2
           and not exists (select from parked e
-                          where e.consumer = p.consumer and e.case_id = p.case_id and e.id < p.id)
+                          where e.consumer = p.consumer and e.case_id = p.case_id
+                            and e."offset" < p."offset")
           and not ($4 and exists (select from dead_letter d
                           where d.consumer = p.consumer and d.case_id = p.case_id and d.status = 'dead'))
         order by p.id limit $3
@@ -220,8 +225,8 @@ async def heads_due(tx: Tx, consumer: str, dead_blocks: bool, now: datetime, lim
     )
 
 
-def delivery_of(row: Mapping[str, Any], *, replay: bool = False) -> Delivery:
-    """The delivery that a parked or dead row keeps."""
+def delivery_of(row: Mapping[str, Any], *, blocks_case: bool) -> Delivery:
+    """The delivery that a parked row keeps."""
     return Delivery(
         consumer=row["consumer"],
         topic=row["topic"],
@@ -230,8 +235,8 @@ def delivery_of(row: Mapping[str, Any], *, replay: bool = False) -> Delivery:
         key=row["key"],
         value=row["value"],
         headers=headers_of(row["headers"]),
-        parked_id=None if replay else row["id"],
-        replay=replay,
+        parked_id=row["id"],
+        blocks_case=blocks_case,
     )
 
 

@@ -64,6 +64,8 @@ create table state_record (
     version    bigint not null,
     value      bytea,
     headers    json not null,
+    -- The highest version that the owner read back; an older one after it came from a frozen relay.
+    seen       bigint not null default 0,
     changed_at timestamptz not null default now(),
     primary key (topic, key)
 );
@@ -134,7 +136,8 @@ create table parked (
     error_type      text not null,
     error           text not null
 );
-create index parked_case on parked (consumer, case_id, id);
+create index parked_case on parked (consumer, case_id, "offset");
+create index parked_next on parked (next_at);
 
 create table dead_letter (
     id              bigint generated always as identity primary key,

@@ -1,0 +1,1 @@
+"""What tests share: infrastructure, a small toy service over the real mechanisms, waiting."""
