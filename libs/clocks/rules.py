@@ -180,7 +180,7 @@ class RuleBook:
         return self._localised(self._rules[rule_id], region)
 
     def started_by(self, event: str, facts: Facts, on: date, region: str | None = None) -> list[Rule]:
-        """The rules whose clock `event` starts on the day `on` for a matter with these `facts`.
+        """The rules whose clock `event` starts on `on` (a day or an instant) for a matter with these `facts`.
 
         Facts are named as in `applies_when` (without `_not`); each is a value or a collection of values. One
         that is missing meets no condition but a negative one. A row past `valid_until` gives way to its
@@ -195,10 +195,11 @@ class RuleBook:
     def _matching(self, rules: Sequence[Rule], facts: Facts, on: date, region: str | None) -> list[Rule]:
         if unknown := facts.keys() - self._facts:
             raise UnknownFact(f"{sorted(unknown)}; the rules ask for {sorted(self._facts)}")
+        day = start_day(on)
         return [
             self._localised(rule, region)
             for rule in rules
-            if self._in_force(rule, on) and rule.applies(facts)
+            if self._in_force(rule, day) and rule.applies(facts)
         ]
 
     def _in_force(self, rule: Rule, on: date) -> bool:

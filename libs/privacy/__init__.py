@@ -1,0 +1,1 @@
+"""Keys, sealed fields and dossiers, blind indexes, masking, and the audit chains."""
