@@ -1,0 +1,1 @@
+"""Intake: what the citizen said, and what was decided of it before anybody acts on the matter."""

@@ -1,0 +1,1 @@
+"""The rules of intake, one file per group of rules. Pure: no clock, no chance, no driver, no framework."""

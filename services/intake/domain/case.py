@@ -1,0 +1,184 @@
+"""The case as intake keeps it, who may see it, and how it is told to the other services and at the door.
+
+The codes that other services decide by are one object, `CaseFacts`, from the first event to the last column:
+there is no second copy of them to drift. What a person said is sealed and never loaded with the case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from libs.db.work import Actor, Audit
+from libs.events.base import CaseFacts, DueDate
+from libs.messaging.deadline import Deadline, next_due, open_dates
+from libs.web.errors import Forbidden, NotFound
+
+Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
+
+SEALED_KIND: Final = "REP"
+"""An accusation (检举控告): only the sealed officer reads it, never a social organisation (XF22 art 30)."""
+
+REGISTRARS: Final = frozenset({"operator", "dispatcher", "supervisor", "duty_officer"})
+DISPATCHERS: Final = frozenset({"dispatcher", "supervisor", "duty_officer"})
+SUPERVISORS: Final = frozenset({"supervisor", "duty_officer"})
+SEALED_OFFICERS: Final = frozenset({"sealed_officer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something that a person should look at: a code, where it comes from, and the flag it is about."""
+
+    code: str
+    pointer: str
+    flag: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Without what is not there."""
+        told = {"code": self.code, "pointer": self.pointer}
+        return told if self.flag is None else {**told, "flag": self.flag}
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneTrace:
+    """By what a case is found when its applicant calls again: keyed hashes, never the number."""
+
+    whole: bytes
+    last_four: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the citizen said, encrypted with the case's own data key."""
+
+    data_key: bytes
+    applicant: bytes
+    story: bytes
+    phone: PhoneTrace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A free text that an act left, encrypted with the case's data key."""
+
+    note_id: UUID
+    act: str
+    at: datetime
+    by: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The caller's own number of a matter, unique per credential for ever."""
+
+    credential: str
+    external_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One matter. `sealed` and `notes` hold what the present decision adds; loading leaves them empty."""
+
+    case_id: UUID
+    district: str
+    stage: Stage
+    facts: CaseFacts
+    said_urgency: str
+    deadlines: Mapping[str, Deadline] = field(default_factory=dict)
+    reminders: int = 0
+    reason_code: str | None = None
+    directed_to: str | None = None
+    merged_into: UUID | None = None
+    happened_on: date | None = None
+    warnings: tuple[Warning, ...] = ()
+    twins: tuple[UUID, ...] = ()
+    origin: Origin | None = None
+    sealed: Sealed | None = None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def secret(self) -> bool:
+        """Whether the case is an accusation, which hardly anybody may know of."""
+        return self.facts.kind == SEALED_KIND
+
+    def with_facts(self, **changes: Any) -> "Case":
+        """The case with some of its codes changed."""
+        return replace(self, facts=self.facts.model_copy(update=changes))
+
+    def told_facts(self) -> CaseFacts:
+        """The facts as events carry them: of an accusation its kind alone (G14)."""
+        if not self.secret:
+            return self.facts
+        return CaseFacts(
+            channel="sealed",
+            kind=self.facts.kind,
+            track=self.facts.track,
+            category=None,
+            grid=None,
+            urgency="BLUE",
+            query_code="",
+            received_at=self.facts.registered_at,
+            registered_at=self.facts.registered_at,
+            accepted_at=self.facts.accepted_at,
+            real_name=False,
+            anonymous=True,
+            share_with_partner=False,
+            sms_consent=False,
+        )
+
+    def told_deadlines(self) -> tuple[DueDate, ...]:
+        """The open deadlines as events carry them (G18); an accusation's would tell its urgency."""
+        return () if self.secret else open_dates(self.deadlines)
+
+
+def visible(case: Case | None, actor: Actor) -> Case:
+    """The case, if this person may know of it; else `NotFound`, the same as if there were none."""
+    if case is None or case.district not in actor.districts or case.stage == "erased":
+        raise NotFound
+    if case.secret and actor.roles.isdisjoint(SEALED_OFFICERS):
+        raise NotFound
+    return case
+
+
+def require(actor: Actor, roles: frozenset[str], case: Case | None = None) -> None:
+    """Let the act pass for these roles, else Forbidden; on an accusation the sealed officer does it all."""
+    wanted = SEALED_OFFICERS if case is not None and case.secret else roles
+    if actor.roles.isdisjoint(wanted):
+        raise Forbidden
+
+
+def header(case: Case) -> dict[str, Any]:
+    """The fields that every event of intake begins with."""
+    return {"case_id": case.case_id, "district": case.district, "deadlines": case.told_deadlines()}
+
+
+def audited(act: str, case: Case, **codes: object) -> tuple[Audit, ...]:
+    """The audit entry of an act; codes only, since it can never be erased (G25)."""
+    return (Audit(act, {name: code for name, code in codes.items() if code is not None}),)
+
+
+def answer(case: Case, version: int) -> dict[str, Any]:
+    """The case as the door answers it (interfaces.md 3): codes and dates only, so it may be stored."""
+    due = next_due(case.deadlines)
+    facts = case.facts
+    return {
+        "case_id": str(case.case_id),
+        "district": case.district,
+        "query_code": facts.query_code,
+        "kind": facts.kind,
+        "track": facts.track,
+        "category": facts.category,
+        "grid": facts.grid,
+        "flags": list(facts.flags),
+        "urgency": facts.urgency,
+        "state": case.stage,
+        "version": version,
+        "registered_at": facts.registered_at.isoformat(),
+        "due": {"rule": due.rule, "due_at": due.due_at.isoformat()} if due else None,
+        "parent": str(facts.parent) if facts.parent else None,
+        "children": [],
+        "possible_duplicates": [str(twin) for twin in case.twins],
+        "warnings": [warning.as_json() for warning in case.warnings],
+    }

@@ -1,0 +1,143 @@
+"""Intake's own clocks: which an act starts, ends or lets fire (G18); their terms are in `deadlines.json`."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from libs.clocks.calendar import LOCAL
+from libs.clocks.rules import Rule, due_for
+from libs.db.work import Decision, Moment, ignored
+from libs.events.intake import IntakeDeadlineMissed, IntakeDeadlineWarned
+from libs.messaging.deadline import Deadline, of_due
+from services.intake.domain.case import Case, audited, header
+from services.intake.domain.reference import Reference
+
+OURS: Final = ("PET-NOTICE", "PET-FORWARD", "PROD-TRIAGE-", "PROD-MORE-INFO", "RISK-")
+"""Beginnings of the ids of intake's rules; every other clock is mediation's (G18)."""
+
+TRIAGE: Final = "PROD-TRIAGE-"
+MET_BY_RULING: Final = (TRIAGE, "PET-FORWARD")
+"""Clocks of the duty to decide where a matter goes: any decision meets them (XF22 arts 22, 23)."""
+
+REGISTERED: Final = "case.registered"
+FLAGGED: Final = "case.flags_changed"
+
+
+def with_clocks_of_registration(case: Case, known: Reference) -> Case:
+    """The case with the clocks that receipt starts. Danger flags count from receipt as well (`events` of the
+    data file: at registration `received_at`)."""
+    received = case.facts.received_at
+    case = _started(case, known, REGISTERED, received, case.facts.flags)
+    return _started(case, known, FLAGGED, received, case.facts.flags)
+
+
+def with_clocks_of_flags(case: Case, known: Reference, added: Collection[str], at: datetime) -> Case:
+    """The case after flags changed: new dangers start their clocks, those of lowered flags end, and while
+    nobody has decided the triage clock is that of the present urgency."""
+    running = {rule.id for rule in _ours(case, known, FLAGGED, at, case.facts.flags)}
+    case = _closed(case, "ended", lambda rule: rule.startswith("RISK-") and rule not in running)
+    case = _started(case, known, FLAGGED, at, added)
+    return _triaged_by_urgency(case, known, at) if case.stage == "registered" else case
+
+
+def with_clocks_of_ruling(case: Case) -> Case:
+    """The case after it was decided where it goes. The written notice stays owed (XF22 art 23)."""
+    return _closed(case, "met", lambda rule: rule.startswith(MET_BY_RULING))
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A clock that ran out (`due`) or comes near (`warn`), as the sweep found it."""
+
+    known: Reference
+    rule: str
+    kind: Literal["due", "warn"]
+
+
+def ring(case: Case | None, alarm: Alarm, moment: Moment) -> Decision[Case]:
+    """Tell of a clock once, and only if it really runs out now: the case may have moved since the sweep."""
+    deadline = case.deadlines.get(alarm.rule) if case else None
+    if case is None or deadline is None or not deadline.open:
+        return ignored(case, "clock_stopped")
+    rule = alarm.known.rules.rule(alarm.rule, case.district)
+    if alarm.kind == "due":
+        return _missed(case, rule, deadline, moment)
+    return _warned(case, rule, deadline, moment)
+
+
+def _missed(case: Case, rule: Rule, deadline: Deadline, moment: Moment) -> Decision[Case]:
+    if moment.now < deadline.due_at:
+        return ignored(case, "not_due")
+    case = _with(case, replace(deadline, status="missed"))
+    told = {"rule": rule.id, "tell": rule.breach_tell, "escalation": rule.escalation}
+    event = IntakeDeadlineMissed(**header(case), **(_SECRET if case.secret else told))
+    return Decision(case, [event], audit=audited("deadline.missed", case, rule=rule.id))
+
+
+def _warned(case: Case, rule: Rule, deadline: Deadline, moment: Moment) -> Decision[Case]:
+    if deadline.warned or deadline.warn_at is None or moment.now < deadline.warn_at:
+        return ignored(case, "not_due")
+    case = _with(case, replace(deadline, warned=True))
+    told = {"rule": rule.id, "tell": rule.warn_tell}
+    event = IntakeDeadlineWarned(**header(case), **(_SECRET if case.secret else told))
+    return Decision(case, [event], audit=audited("deadline.warned", case, rule=rule.id))
+
+
+_SECRET: Final[Mapping[str, Any]] = {"rule": "SEALED", "tell": ("SEALED_OFFICER",)}
+"""What an event tells of an accusation's clock: the rule's name would tell its urgency (G14)."""
+
+
+def _ours(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> list[Rule]:
+    """The rules of intake that `event` starts for the case, as far as `flags` ask for them."""
+    told = {
+        "track": case.facts.track,
+        "urgency": case.facts.urgency,
+        "real_name": case.facts.real_name,
+        "flags": frozenset(flags),
+    }
+    started = known.rules.started_by(event, told, at.astimezone(LOCAL).date(), case.district)
+    return [rule for rule in started if rule.id.startswith(OURS)]
+
+
+def _started(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> Case:
+    fresh = {
+        rule.id: of_due(rule, due_for(rule, at, known.calendar), at, known.calendar)
+        for rule in _ours(case, known, event, at, flags)
+    }
+    return replace(case, deadlines={**case.deadlines, **fresh}) if fresh else case
+
+
+def _triaged_by_urgency(case: Case, known: Reference, at: datetime) -> Case:
+    """Triage runs from receipt; a shorter term that receipt has already used up runs from the raise, since
+    nobody could have kept it before."""
+    rules = [
+        rule
+        for rule in _ours(case, known, REGISTERED, case.facts.received_at, case.facts.flags)
+        if rule.id.startswith(TRIAGE) and _may_start(case.deadlines.get(rule.id))
+    ]
+    if not rules:
+        return case
+    case = _closed(case, "ended", lambda rule: rule.startswith(TRIAGE))
+    for rule in rules:
+        due = due_for(rule, case.facts.received_at, known.calendar)
+        start = case.facts.received_at if due.due_at > at else at
+        due = due_for(rule, start, known.calendar)
+        case = _with(case, of_due(rule, due, start, known.calendar))
+    return case
+
+
+def _may_start(deadline: Deadline | None) -> bool:
+    return deadline is None or deadline.status == "ended"
+
+
+def _closed(case: Case, status: Literal["met", "ended"], which: Callable[[str], bool]) -> Case:
+    stopped = {
+        rule: deadline.closed(status) if which(rule) else deadline
+        for rule, deadline in case.deadlines.items()
+    }
+    return replace(case, deadlines=stopped)
+
+
+def _with(case: Case, deadline: Deadline) -> Case:
+    return replace(case, deadlines={**case.deadlines, deadline.rule: deadline})

@@ -1,0 +1,127 @@
+"""Who is told what of a person: decided when sealing (G14), and when a person reads.
+
+The least that each reader needs: notify learns a number and whether it is safe to write, routing the needs
+that choose an organisation, mediation the story for which the person agreed to share (PIPL art 23).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from libs.events.base import CaseFacts
+from libs.privacy.blindindex import read_phone
+from libs.privacy.masking import HIDDEN, mask_address, mask_id_number, mask_name, mask_phone
+from services.intake.domain.flags import FlagRules
+from services.intake.domain.people import Personal
+
+Compartments = Mapping[str, Mapping[str, Mapping[str, object]]]
+"""Compartment → reader → content."""
+
+_LONG_NUMBER: Final = re.compile(r"\+?\d{7,}[Xx]?|1\d\d[ -]\d{4}[ -]\d{4}|0\d{2,3}-\d{7,8}")
+"""Phones, identity and bank numbers inside a text; the usual sums and dates are shorter."""
+
+
+def compartments(said: Personal, facts: CaseFacts, rules: FlagRules) -> Compartments:
+    """The contents to seal, for each reader apart.
+
+    Without consent to share, mediation learns nothing of the person; when secrecy was asked for, the matter
+    goes on without the applicant (JN18 art 16). An accusation has no dossier at all: ask `Case.secret` first.
+    """
+    contact = _contact(said.applicant, facts)
+    hidden = facts.anonymous or rules.hide_contact(facts.flags)
+    contacts = {"notify": {**contact, "name": None}}
+    story = {}
+    if facts.share_with_partner:
+        story = {"mediation": _story(said, facts, hidden)}
+        if not hidden:
+            contacts["mediation"] = contact
+    needs = {"routing": _needs(said)} if facts.has_needs else {}
+    parts = {"contact": contacts, "story": story, "needs": needs}
+    return {name: readers for name, readers in parts.items() if readers}
+
+
+def _contact(who: Mapping[str, Any], facts: CaseFacts) -> dict[str, object]:
+    phone = read_phone(who["phone"]) if who["phone"] and not facts.anonymous else None
+    return {
+        "phone": phone.e164 if phone else None,
+        "sms_capable": phone is not None and phone.takes_sms and bool(who["phone_verified"]),
+        "language": who["language"],
+        "language_help": bool(who["language_help"]),
+        "safe_contact": who["safe_contact"],
+        "name": None if facts.anonymous else who["name"],
+    }
+
+
+def _story(said: Personal, facts: CaseFacts, hidden: bool) -> dict[str, object]:
+    """What an organisation works with. Ethnicity stays with routing: it is passed on by separate consent only
+    (PIPL arts 28, 29)."""
+    shown = ("name", "language", "language_help", "safe_contact", "guardian")
+    return {
+        "applicant": None if hidden else {name: said.applicant[name] for name in shown},
+        "respondents": said.story["respondents"],
+        "representatives": [] if hidden else said.story["representatives"],
+        "narrative": said.story["narrative"],
+        "address": said.story["address"],
+        "amount_fen": facts.amount_fen,
+    }
+
+
+def _needs(said: Personal) -> dict[str, object]:
+    return {
+        "language": said.applicant["language"],
+        "language_help": bool(said.applicant["language_help"]),
+        "ethnic_support": bool(said.applicant["ethnic_support"]),
+        "mode": said.story["mode"],
+    }
+
+
+def plain(said: Personal) -> dict[str, object]:
+    """Everything, for the one who may see it and said why."""
+    return {"applicant": dict(said.applicant), **said.story, "masked": False}
+
+
+def masked(said: Personal, *, hide_applicant: bool) -> dict[str, object]:
+    """What a person sees who handles the case: enough to recognise people, too little to use.
+
+    `hide_applicant`: secrecy was asked for, so that only a supervisor sees who asks.
+    """
+    who, story = said.applicant, said.story
+    spokesmen = [] if hide_applicant else story["representatives"]
+    people = [who["name"], *(party["name"] for party in (*story["respondents"], *story["representatives"]))]
+    private = [name for name in people if name] + ([who["guardian"]["name"]] if who["guardian"] else [])
+    return {
+        "applicant": None if hide_applicant else _masked_applicant(who),
+        "narrative": _masked_text(story["narrative"], private),
+        "address": story["address"] and mask_address(story["address"]),
+        "respondents": [_masked_party(party) for party in story["respondents"]],
+        "representatives": [_masked_party(party) for party in spokesmen],
+        "mode": story["mode"],
+        "masked": True,
+    }
+
+
+def _masked_applicant(who: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        **who,
+        **_masked_party(who),
+        "id_number": who["id_number"] and mask_id_number(who["id_number"]),
+        "birth_date": who["birth_date"] and f"{who['birth_date'][:4]}-**-**",
+        "guardian": who["guardian"] and _masked_party(who["guardian"]),
+    }
+
+
+def _masked_party(party: Mapping[str, Any]) -> dict[str, object]:
+    """A company's name is no secret of a person."""
+    open_name = party.get("organisation", False)
+    return {
+        **party,
+        "name": party["name"] and (party["name"] if open_name else mask_name(party["name"])),
+        "phone": party["phone"] and mask_phone(party["phone"]),
+    }
+
+
+def _masked_text(text: str, names: Iterable[str]) -> str:
+    for name in sorted(names, key=len, reverse=True):
+        if len(name) > 1:
+            text = text.replace(name, mask_name(name))
+    return _LONG_NUMBER.sub(HIDDEN, text)

@@ -1,0 +1,179 @@
+"""What people do to a case between registering and its end: flags, release to routing, reminders, reading."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from libs.db.work import Decision, Moment, State
+from libs.events.base import Payload
+from libs.events.intake import CaseFlagsChanged, CaseReleased, CaseReminded
+from libs.web.errors import FieldError, ForbiddenAction, Invalid
+from services.intake.domain.case import (
+    REGISTRARS,
+    SEALED_OFFICERS,
+    SUPERVISORS,
+    Case,
+    Note,
+    answer,
+    audited,
+    header,
+    require,
+    visible,
+)
+from services.intake.domain.clocks import with_clocks_of_flags
+from services.intake.domain.reference import Reference
+from services.intake.domain.statement import flag_faults
+
+IN_HAND: Final = frozenset({"registered", "accepted"})
+"""While the matter is here, or with those whom intake's flags bind."""
+UNFINISHED: Final = IN_HAND | {"forwarded"}
+
+
+class DossierOutdated(Exception):
+    """The dossier was sealed from a state that has changed since; it is sealed again and the act repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFlags:
+    """Flags to raise and to lower. `dossier` is the next record, for when what it shows changes with them."""
+
+    known: Reference
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    note: Note | None
+    dossier: State | None
+
+
+def change_flags(case: Case | None, command: ChangeFlags, moment: Moment) -> Decision[Case]:
+    """Raise flags, or lower them as a supervisor with a reason (`matching.lowering`).
+
+    A flag that holds a case back takes an earlier release back with it. When the last such flag of an
+    accepted case is lowered, nothing holds it any more: that is its release.
+    """
+    case = visible(case, moment.actor)
+    require(moment.actor, SUPERVISORS if command.remove else REGISTRARS, case)
+    if case.stage not in IN_HAND:
+        raise ForbiddenAction(state=case.stage, allowed=[])
+    if faults := list(_flag_misfits(case, command)):
+        raise Invalid(errors=faults)
+    rules, before = command.known.flags, case.facts
+    flags = rules.sorted({*before.flags, *command.add} - set(command.remove))
+    added = tuple(flag for flag in flags if flag not in before.flags)
+    if flags == before.flags:
+        return Decision(case, reply=answer(case, moment.version))
+    dossier_version = _next_dossier(case, command, added)
+    case = case.with_facts(
+        flags=flags,
+        urgency=rules.urgency(case.said_urgency, flags),
+        released=before.released and not rules.holds_back(added),
+        dossier_version=dossier_version,
+    )
+    case = with_clocks_of_flags(case, command.known, added, moment.now)
+    case = replace(case, notes=(command.note,) if command.note else ())
+    told = {} if case.secret else {"added": added, "removed": command.remove}
+    events: list[Payload] = [CaseFlagsChanged(**header(case), case=case.told_facts(), **told)]
+    if case.stage == "accepted" and rules.holds_back(before.flags) and not rules.holds_back(flags):
+        case = case.with_facts(released=True)
+        events.append(CaseReleased(**header(case), case=case.told_facts()))
+    return Decision(
+        case,
+        events,
+        reply=answer(case, moment.version + len(events)),
+        audit=audited("case.flags_changed", case, added=list(added), removed=list(command.remove)),
+        state=[command.dossier] if command.dossier and dossier_version > before.dossier_version else [],
+    )
+
+
+def _flag_misfits(case: Case, command: ChangeFlags) -> Iterator[FieldError]:
+    yield from flag_faults(command.add, command.known, "/add")
+    yield from flag_faults(command.remove, command.known, "/remove")
+    if not command.add and not command.remove:
+        yield FieldError("", "nothing_to_do")
+    for nth, flag in enumerate(command.remove):
+        if flag in command.add or flag not in case.facts.flags:
+            yield FieldError(f"/remove/{nth}", "not_raised")
+    if command.remove and command.note is None:
+        yield FieldError("/reason", "required", "a flag is lowered with a reason")
+
+
+def _next_dossier(case: Case, command: ChangeFlags, added: tuple[str, ...]) -> int:
+    """The version of the dossier after the change: the next one if the flags decide what it shows."""
+    present = case.facts.dossier_version
+    if case.secret or not command.known.flags.hide_contact((*added, *command.remove)):
+        return present
+    if command.dossier is None or command.dossier.version != present + 1:
+        raise DossierOutdated
+    return present + 1
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """A person takes the responsibility for routing a case that a flag holds back."""
+
+    known: Reference
+    note: Note
+
+
+def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]:
+    """Release an accepted case to routing (finding 5 of domain.md: danger goes to people first)."""
+    case = visible(case, moment.actor)
+    require(moment.actor, SUPERVISORS, case)
+    held = command.known.flags.holds_back(case.facts.flags) and not case.facts.released
+    if case.stage != "accepted" or not held:
+        raise ForbiddenAction("no flag holds this case back", state=case.stage, allowed=[])
+    case = replace(case.with_facts(released=True), notes=(command.note,))
+    event = CaseReleased(**header(case), case=case.told_facts())
+    return Decision(
+        case,
+        [event],
+        reply=answer(case, moment.version + 1),
+        audit=audited("case.released", case, flags=list(case.facts.flags)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """The citizen asks again, with or without new facts; the text is sealed."""
+
+    new_facts: bool
+    note: Note | None
+
+
+def remind(case: Case | None, command: Remind, moment: Moment) -> Decision[Case]:
+    """Count a reminder (催办). One for a merged case belongs to the case that took it in: 409 names it."""
+    case = visible(case, moment.actor)
+    require(moment.actor, REGISTRARS, case)
+    if case.stage not in UNFINISHED:
+        into = str(case.merged_into) if case.merged_into else None
+        raise ForbiddenAction(state=case.stage, allowed=[], merged_into=into)
+    case = replace(case, reminders=case.reminders + 1, notes=(command.note,) if command.note else ())
+    event = CaseReminded(
+        **header(case), count=case.reminders, new_facts=command.new_facts and not case.secret
+    )
+    return Decision(
+        case,
+        [event],
+        reply=answer(case, moment.version + 1),
+        audit=audited("case.reminded", case, count=case.reminders),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A person reads a case; with a purpose (sealed in `note`) the personal fields are shown unmasked."""
+
+    note: Note | None = None
+
+
+def look(case: Case | None, command: Look, moment: Moment) -> Decision[Case]:
+    """Record who saw the case before it is shown. Unmasking is a supervisor's, with a purpose."""
+    case = visible(case, moment.actor)
+    if command.note is None:
+        require(moment.actor, REGISTRARS | SEALED_OFFICERS, case)
+        return Decision(case, reply=answer(case, moment.version), audit=audited("case.read", case))
+    require(moment.actor, SUPERVISORS, case)
+    return Decision(
+        replace(case, notes=(command.note,)),
+        reply=answer(case, moment.version),
+        audit=audited("case.revealed", case, purpose=str(command.note.note_id)),
+    )

@@ -1,0 +1,189 @@
+"""Which flags and which urgency the words and the entered fields raise (`data/flags.json`).
+
+The file's `matching.order` is followed to the letter: a cancel phrase is blanked out unless a cancel blocker
+stands directly before it; what is left is searched; entered fields are compared last. Rules only raise
+(domain.md 5): lowering a flag is a supervisor's act, in `flagging.py`.
+"""
+
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.intake.domain.text import Found, Phrases, fold
+
+DENIALS_SHOWN: Final = ("SELF_HARM", "VIOLENCE", "MINOR_AT_RISK")
+"""Flags whose cancelled phrase the operator still sees as mentioned and denied (`cancelled_hint`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The fields that structured rules compare; None is what nobody said."""
+
+    headcount: int = 1
+    language: str | None = None
+    age: int | None = None
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rules raise: flags in the file's order, the urgency of the words alone, denied dangers."""
+
+    flags: tuple[str, ...]
+    said_urgency: str
+    denied: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Words that mean something only together, or with enough people."""
+
+    any_of: frozenset[str]
+    and_any_of: frozenset[str]
+    or_headcount: int | None
+
+    def holds(self, left: Collection[str], headcount: int) -> bool:
+        """Whether a word of the first set stands, with one of the second or with enough people."""
+        crowd = self.or_headcount is not None and headcount >= self.or_headcount
+        return not self.any_of.isdisjoint(left) and (crowd or not self.and_any_of.isdisjoint(left))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An entered field against a value. What nobody said raises nothing."""
+
+    field: str
+    op: str
+    value: Any
+
+    def holds(self, entered: Entered) -> bool:
+        """Whether the field was entered and compares as the rule says."""
+        said = getattr(entered, self.field)
+        return said is not None and _COMPARE[self.op](said, self.value)
+
+
+_COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    ">=": operator.ge,
+    "==": operator.eq,
+    "not_in": lambda said, value: said not in value,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRule:
+    """One row of `flags.json`; `words` are all phrases that speak for the flag, alone or with others."""
+
+    code: str
+    minimum_urgency: str
+    auto_routing_allowed: bool
+    hides_contact: bool
+    strong: frozenset[str]
+    weak: frozenset[str]
+    words: frozenset[str]
+    cancel: frozenset[str]
+    combine: tuple[Combination, ...]
+    structured: tuple[Comparison, ...]
+
+    def raised_by(self, left: Collection[str], entered: Entered) -> bool:
+        """`raise_when`: one strong phrase, two different weak ones, a combination, or an entered field."""
+        return (
+            not self.strong.isdisjoint(left)
+            or len(self.weak.intersection(left)) >= 2
+            or any(rule.holds(left, entered.headcount) for rule in self.combine)
+            or any(rule.holds(entered) for rule in self.structured)
+        )
+
+
+class FlagRules:
+    """The flags and urgencies of a district, ready to judge texts."""
+
+    def __init__(
+        self,
+        rules: Sequence[FlagRule],
+        blockers: Collection[str],
+        urgencies: Sequence[str],
+        hurry: Mapping[str, str],
+    ) -> None:
+        """`urgencies` from the lowest up; `hurry`: words that raise an urgency without any flag."""
+        self.by_code = {rule.code: rule for rule in rules}
+        self._blockers = tuple(map(fold, blockers))
+        self._urgencies = tuple(urgencies)
+        self._hurry = hurry
+        self._phrases = Phrases([*hurry, *(phrase for rule in rules for phrase in rule.words | rule.cancel)])
+
+    def judge(self, narrative: str, entered: Entered) -> Judged:
+        """What the words of a matter and its entered fields raise."""
+        folded = fold(narrative)
+        found = list(self._phrases.find(folded))
+        flags, denied = [], []
+        for rule in self.by_code.values():
+            words = [hit for hit in found if hit.phrase in rule.words]
+            cancels = [hit for hit in found if hit.phrase in rule.cancel and not self._blocked(hit, folded)]
+            gone = {hit.phrase for hit in words if any(map(hit.touches, cancels))}
+            left = {hit.phrase for hit in words if not any(map(hit.touches, cancels))}
+            if rule.raised_by(left, entered):
+                flags.append(rule.code)
+            elif rule.code in DENIALS_SHOWN and not gone.isdisjoint(rule.strong | rule.weak):
+                denied.append(rule.code)
+        said = [self._hurry[hit.phrase] for hit in found if hit.phrase in self._hurry]
+        return Judged(tuple(flags), self._highest(said), tuple(denied))
+
+    def urgency(self, said: str, flags: Collection[str]) -> str:
+        """`urgency_rule`: the highest of the words' own urgency and the minimum of each flag."""
+        return self._highest([said, *(self.by_code[flag].minimum_urgency for flag in flags)])
+
+    def sorted(self, flags: Collection[str]) -> tuple[str, ...]:
+        """The flags once each, in the file's order: the gravest first."""
+        return tuple(code for code in self.by_code if code in flags)
+
+    def holds_back(self, flags: Collection[str]) -> bool:
+        """Whether one of the flags forbids automatic routing until a person releases the case."""
+        return not all(self.by_code[flag].auto_routing_allowed for flag in flags)
+
+    def hide_contact(self, flags: Collection[str]) -> bool:
+        """Whether one of the flags keeps the applicant from the other side and partners (JN18 art 16)."""
+        return any(self.by_code[flag].hides_contact for flag in flags)
+
+    def _blocked(self, cancel: Found, folded: str) -> bool:
+        return folded[: cancel.start].endswith(self._blockers)
+
+    def _highest(self, urgencies: Collection[str]) -> str:
+        return max(urgencies, key=self._urgencies.index, default=self._urgencies[0])
+
+
+def flag_rules(data: Mapping[str, Any], limits: Mapping[str, int]) -> FlagRules:
+    """The rules of a parsed `flags.json`; `limits` are the numbers of `limits.json` by id."""
+    return FlagRules(
+        rules=[_flag_rule(row, limits) for row in data["flags"]],
+        blockers=data["matching"]["cancel_blockers"],
+        urgencies=[level["code"] for level in data["urgency_levels"]],
+        hurry={phrase: row["urgency"] for row in data["urgency_keywords"] for phrase in row["any_of"]},
+    )
+
+
+def _flag_rule(row: Mapping[str, Any], limits: Mapping[str, int]) -> FlagRule:
+    combine = tuple(
+        Combination(
+            frozenset(rule["any_of"]),
+            frozenset(rule["and_any_of"]),
+            limits[rule["or_headcount_limit"]] if "or_headcount_limit" in rule else None,
+        )
+        for rule in row["combine"]
+    )
+    strong, weak = frozenset(row["strong"]), frozenset(row["weak"])
+    return FlagRule(
+        code=row["code"],
+        minimum_urgency=row["minimum_urgency"],
+        auto_routing_allowed=row["auto_routing_allowed"],
+        hides_contact=any(step["action"] == "HIDE_CONTACT" for step in row["reaction"]),
+        strong=strong,
+        weak=weak,
+        words=strong.union(weak, *(rule.any_of | rule.and_any_of for rule in combine)),
+        cancel=frozenset(row["cancel"]),
+        combine=combine,
+        structured=tuple(
+            Comparison(rule["field"], rule["op"], limits[rule["limit"]] if "limit" in rule else rule["value"])
+            for rule in row["structured"]
+        ),
+    )

@@ -1,0 +1,88 @@
+"""The codes and numbers of `data/` that intake decides by, gathered once at the start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from libs.clocks.calendar import Calendar
+from libs.clocks.rules import RuleBook
+from services.intake.domain.flags import FlagRules, flag_rules
+from services.intake.domain.places import Places, places
+
+FILES: Final = ("areas", "categories", "flags", "kinds", "limits", "organisations", "reasons")
+"""The files of `data/`, without ending, that `reference` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the person wants, and the lifecycle it follows (XF22 arts 29-31)."""
+
+    track: str
+    lawful_route_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class of matters. A `tag_only` one stands beside another, never instead of it."""
+
+    tag_only: bool
+    topics: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a registered matter does not go on here; `action` is the decision that it may give a reason for."""
+
+    action: str | None
+    directed_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Everything that a decision looks up."""
+
+    kinds: Mapping[str, Kind]
+    categories: Mapping[str, Category]
+    lawful_routes: frozenset[str]
+    reasons: Mapping[str, Reason]
+    organisation_types: frozenset[str]
+    bodies: frozenset[str]
+    """Organisation types and the organisations themselves: whoever a matter can be directed to."""
+    modes: frozenset[str]
+    limits: Mapping[str, int]
+    flags: FlagRules
+    places: Mapping[str, Places]
+    """By district; a district without areas is none of ours."""
+    rules: RuleBook
+    calendar: Calendar
+
+
+def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: Calendar) -> Reference:
+    """The reference of the parsed `FILES`, by name without ending. Raises KeyError for what is missing."""
+    limits = {row["id"]: row["value"] for row in data["limits"]["limits"]}
+    organisations = data["organisations"]
+    types = frozenset(row["code"] for row in organisations["types"])
+    return Reference(
+        kinds={
+            row["code"]: Kind(row["track"], row["lawful_route_required"]) for row in data["kinds"]["kinds"]
+        },
+        categories={
+            row["code"]: Category(row["tag_only"], frozenset(topic["code"] for topic in row["topics"]))
+            for row in data["categories"]["categories"]
+        },
+        lawful_routes=frozenset(row["code"] for row in data["kinds"]["lawful_routes"]),
+        reasons={
+            row["code"]: Reason(row["action"], next(iter(row["directed_to"]), None))
+            for row in data["reasons"]["not_accepted"]
+        },
+        organisation_types=types,
+        bodies=types.union(
+            row["org_id"] for part in ("organisations", "referral_targets") for row in organisations[part]
+        ),
+        modes=frozenset(row["code"] for row in organisations["modes"]),
+        limits=limits,
+        flags=flag_rules(data["flags"], limits),
+        places=places(data["areas"]),
+        rules=rules,
+        calendar=calendar,
+    )

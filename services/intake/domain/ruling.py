@@ -1,0 +1,209 @@
+"""What intake decides of a registered matter: accept (受理), refuse, forward (转送), merge (并入)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from libs.db.work import Decision, Moment
+from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused, CaseReminded
+from libs.web.errors import FieldError, ForbiddenAction, Invalid, NotFound, Refusal, Title
+from services.intake.domain.case import (
+    DISPATCHERS,
+    REGISTRARS,
+    Case,
+    Note,
+    Stage,
+    answer,
+    audited,
+    header,
+    require,
+    visible,
+)
+from services.intake.domain.clocks import with_clocks_of_ruling
+from services.intake.domain.reference import Reference
+from services.intake.domain.statement import Ruling, ruling_faults
+
+PETITION: Final = "PETITION"
+
+OPEN_FOR_RULING: Final = frozenset({"registered"})
+MERGE_TARGETS: Final = frozenset({"registered", "accepted", "forwarded"})
+"""A repeated matter joins one that is still being handled (XF22 art 19)."""
+
+_USES: Final[Mapping[str, frozenset[str]]] = {
+    "accept": frozenset({"lawful_route"}),
+    "refuse": frozenset({"reason_code", "directed_to", "lawful_route"}),
+    "forward": frozenset({"reason_code", "directed_to", "lawful_route"}),
+    "merge": frozenset({"reason_code", "into"}),
+}
+"""Which fields of a ruling mean something for which action; another one is a mistake, not decoration."""
+
+
+class NotMergeable(Refusal):
+    """The case named by `into` takes no further matter: it was merged or refused itself, or is the same."""
+
+    CODE, TITLE = "not_mergeable", Title("目标案件不能并入", "That case takes no other in")
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A ruling on a case, with its free text sealed; `at` is the pointer of the ruling in the body."""
+
+    known: Reference
+    ruling: Ruling
+    note: Note | None = None
+    at: str = ""
+
+    @property
+    def with_registration(self) -> bool:
+        """Whether the ruling is part of the act of registering."""
+        return bool(self.at)
+
+
+def settle(case: Case | None, command: Settle, moment: Moment) -> Decision[Case]:
+    """`POST …/decision`: decide a case that is registered and undecided."""
+    case = visible(case, moment.actor)
+    if case.stage not in OPEN_FOR_RULING:
+        raise ForbiddenAction(state=case.stage, allowed=[])
+    return settled(case, command, moment)
+
+
+def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    """The case after the ruling, with its events. Raises Forbidden, Invalid, NotFound or NotMergeable."""
+    ruling = command.ruling
+    require(moment.actor, _roles(case, ruling), case)
+    if faults := [*ruling_faults(ruling, command.known, command.at), *_misfits(case, command)]:
+        raise Invalid(errors=faults)
+    notes = (command.note,) if command.note else ()
+    case = with_clocks_of_ruling(replace(case, notes=notes))
+    decision = _RULINGS[ruling.action](case, command, moment)
+    assert decision.case is not None  # noqa: S101 - no ruling removes a case
+    decision.reply = answer(decision.case, moment.version + len(decision.events))
+    return decision
+
+
+def _roles(case: Case, ruling: Ruling) -> frozenset[str]:
+    """An operator accepts and merges; refusing, forwarding and every petition are a dispatcher's."""
+    if case.facts.track == PETITION or ruling.action in ("refuse", "forward"):
+        return DISPATCHERS
+    return REGISTRARS
+
+
+def _misfits(case: Case, command: Settle) -> Iterator[FieldError]:
+    """What the action cannot do without, and what it has no use for."""
+    ruling, known, at = command.ruling, command.known, command.at
+    given = {name for name in _USES["refuse"] | _USES["merge"] if getattr(ruling, name) is not None}
+    yield from (FieldError(f"{at}/{name}", "not_for_action") for name in sorted(given - _USES[ruling.action]))
+    reason = known.reasons.get(ruling.reason_code or "")
+    if reason is not None and reason.action != ruling.action:
+        yield FieldError(f"{at}/reason_code", "not_for_action")
+    missing = {
+        "refuse": ("reason_code", ruling.reason_code is None),
+        "forward": ("directed_to", _directed_to(command) is None),
+        "merge": ("into", ruling.into is None),
+    }.get(ruling.action)
+    if missing and missing[1]:
+        yield FieldError(f"{at}/{missing[0]}", "required")
+    yield from _route_misfits(case, command)
+
+
+def _route_misfits(case: Case, command: Settle) -> Iterator[FieldError]:
+    """Only a petition has a lawful route, and accepting it means choosing one (XF22 art 31)."""
+    ruling, at = command.ruling, command.at
+    kind = command.known.kinds.get(case.facts.kind or "")
+    if kind is None and ruling.action == "accept":
+        yield FieldError("/kind", "required", "without a kind there is no track to accept it on")
+    routed = kind is not None and kind.lawful_route_required
+    if ruling.lawful_route is not None and not routed:
+        yield FieldError(f"{at}/lawful_route", "not_for_kind")
+    if ruling.lawful_route is None and routed and ruling.action == "accept":
+        yield FieldError(f"{at}/lawful_route", "required")
+
+
+def _directed_to(command: Settle) -> str | None:
+    """The body that the person is sent to: the one named, else that of the reason."""
+    ruling = command.ruling
+    reason = command.known.reasons.get(ruling.reason_code or "")
+    return ruling.directed_to or (reason.directed_to if reason else None)
+
+
+def _accept(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    case = replace(case, stage="accepted").with_facts(
+        accepted_at=moment.now, lawful_route=command.ruling.lawful_route
+    )
+    event = CaseAccepted(**header(case), case=case.told_facts(), with_registration=command.with_registration)
+    return Decision(case, [event], audit=audited("case.accepted", case, lawful_route=case.facts.lawful_route))
+
+
+def _refuse(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    case = _directed(case, command, "refused")
+    event = CaseRefused(
+        **header(case),
+        case=case.told_facts(),
+        reason_code=case.reason_code,
+        directed_to=case.directed_to,
+        with_registration=command.with_registration,
+    )
+    return Decision(case, [event], audit=audited("case.refused", case, reason_code=case.reason_code))
+
+
+def _forward(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    case = _directed(case, command, "forwarded")
+    event = CaseForwarded(
+        **header(case),
+        case=case.told_facts(),
+        reason_code=case.reason_code,
+        directed_to=case.directed_to,
+        with_registration=command.with_registration,
+    )
+    return Decision(case, [event], audit=audited("case.forwarded", case, directed_to=case.directed_to))
+
+
+def _merge(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    """Both cases change in one transaction (G3); the one that stays counts the repetition as a reminder."""
+    into = command.ruling.into
+    assert into is not None  # noqa: S101 - `_misfits` asked for it
+    target = _target(case, into, moment)
+    reason = command.ruling.reason_code or next(
+        code for code, reason in command.known.reasons.items() if reason.action == "merge"
+    )
+    case = replace(case, stage="merged", reason_code=reason, merged_into=into)
+    target = replace(target, reminders=target.reminders + 1)
+    merged = CaseMerged(
+        **header(case),
+        case=case.told_facts(),
+        into=into,
+        reason_code=reason,
+        with_registration=command.with_registration,
+    )
+    reminded = CaseReminded(
+        **header(target), count=target.reminders, new_facts=False, merged_from=case.case_id
+    )
+    audit = [*audited("case.merged", case, into=str(into)), *audited("case.reminded", target, of=str(into))]
+    return Decision(case, [merged], audit=audit, others={into: (target, [reminded])})
+
+
+def _target(case: Case, into: UUID, moment: Moment) -> Case:
+    if into == case.case_id:
+        raise NotMergeable
+    target = visible(moment.others.get(into), moment.actor)
+    if target.district != case.district or target.secret != case.secret:
+        raise NotFound
+    if target.stage not in MERGE_TARGETS:
+        merged_into = str(target.merged_into) if target.merged_into else None
+        raise NotMergeable(state=target.stage, merged_into=merged_into)
+    return target
+
+
+def _directed(case: Case, command: Settle, stage: Stage) -> Case:
+    ruling = command.ruling
+    changed = replace(case, stage=stage, reason_code=ruling.reason_code, directed_to=_directed_to(command))
+    return changed.with_facts(lawful_route=ruling.lawful_route)
+
+
+_RULINGS: Final[Mapping[str, Callable[[Case, Settle, Moment], Decision[Case]]]] = {
+    "accept": _accept,
+    "refuse": _refuse,
+    "forward": _forward,
+    "merge": _merge,
+}

@@ -1,0 +1,237 @@
+"""What comes in at the doors, with the limit of every field. Only channel and narrative are asked for: what
+is missing is a task for triage, never a reason not to register (XF22 arts 22, 44(1)).
+
+Each model is strict (no number in place of a text) and closed (an unknown field is an error, not a loss).
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from libs.clocks.calendar import LOCAL
+from libs.web.errors import FieldError, Invalid
+from services.intake.domain.reference import Reference
+from services.intake.domain.text import Unprintable, clean
+
+Channel = Literal["phone", "web", "visit", "letter", "sms", "grid", "import", "api"]
+
+EARLIEST = date(1900, 1, 1)
+"""No date that a living person tells of lies before."""
+
+
+def _cleaned(text: str) -> str:
+    try:
+        return clean(text)
+    except Unprintable:
+        raise PydanticCustomError("unprintable", "control characters are not accepted") from None
+
+
+def _credible(day: date) -> date:
+    if day < EARLIEST:
+        raise PydanticCustomError("too_early", "before 1900-01-01")
+    return day
+
+
+def _text(most: int, least: int = 0) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
+
+
+Code = Annotated[str, _text(64, 1), AfterValidator(_cleaned)]
+Line = Annotated[str, _text(200), AfterValidator(_cleaned)]
+Paragraph = Annotated[str, _text(2_000), AfterValidator(_cleaned)]
+Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
+"""A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
+Day = Annotated[date, AfterValidator(_credible)]
+Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
+
+
+class Said(BaseModel):
+    """The base of all input. Faults are told without the value that caused them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Place(Said):
+    """Where the matter lies; `grid` only where the operator is sure."""
+
+    address: Line | None = None
+    grid: Code | None = None
+
+
+class Guardian(Said):
+    """Who applies for a minor or a person without full capacity (CC arts 19-23)."""
+
+    name: Line
+    phone: Phone | None = None
+
+
+class Applicant(Said):
+    """Who asks. `ethnic_support` is asked for, never inferred from a name."""
+
+    name: Line | None = None
+    phone: Phone | None = None
+    phone_verified: bool | None = None
+    id_number: Line | None = None
+    anonymous: bool = False
+    language: Language | None = None
+    language_help: bool | None = None
+    ethnic_support: bool | None = None
+    safe_contact: bool = True
+    guardian: Guardian | None = None
+    birth_date: Day | None = None
+
+
+class Respondent(Said):
+    """The other side, as far as known."""
+
+    name: Line | None = None
+    phone: Phone | None = None
+    organisation: bool = False
+
+
+class Representative(Said):
+    """Who speaks for a group, and what for (XF22 art 20)."""
+
+    name: Line
+    phone: Phone | None = None
+    authority: Line | None = None
+
+
+class Consents(Said):
+    """What the person agreed to; silence is no consent (PIPL arts 14, 23)."""
+
+    share_with_partner: bool = False
+    sms: bool = False
+
+
+class Ruling(Said):
+    """What intake decides of a matter: in the act of registering, or later."""
+
+    action: Literal["accept", "refuse", "forward", "merge"]
+    reason_code: Code | None = None
+    reason_text: Paragraph | None = None
+    directed_to: Code | None = None
+    lawful_route: Code | None = None
+    into: UUID | None = None
+
+
+class Statement(Said):
+    """The body of `POST /v1/cases`."""
+
+    channel: Channel
+    narrative: Narrative
+    district: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
+    external_ref: Code | None = None
+    received_at: AwareDatetime | None = None
+    happened_on: Day | None = None
+    kind: Code | None = None
+    category: Code | None = None
+    topic: Code | None = None
+    place: Place = Place()
+    applicant: Applicant = Applicant()
+    respondents: Annotated[tuple[Respondent, ...], Field(max_length=20)] = ()
+    headcount: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    representatives: Annotated[tuple[Representative, ...], Field(max_length=50)] = ()
+    amount_fen: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    flags: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    complained_about_org: Code | None = None
+    chosen_target: Code | None = None
+    mode: Code | None = None
+    facts: Annotated[dict[Code, Day], Field(max_length=40)] = Field(default_factory=dict)
+    consents: Consents = Consents()
+    decision: Ruling | None = None
+
+
+class FlagChange(Said):
+    """The body of `POST …/flags`."""
+
+    add: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    remove: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    reason: Paragraph | None = None
+
+
+class Reminder(Said):
+    """The body of `POST …/reminders` (催办)."""
+
+    new_facts: bool = False
+    text: Paragraph | None = None
+
+
+class Release(Said):
+    """The body of `POST …/release`: why a person lets a case go to routing that a flag held back."""
+
+    reason: Annotated[str, _text(2_000, 1), AfterValidator(_cleaned)]
+
+
+class Duty(Said):
+    """The body of `POST …/duties`: an act that one of intake's clocks waits for was done."""
+
+    rule: Code
+    done_at: AwareDatetime | None = None
+    text: Paragraph | None = None
+
+
+class Reveal(Said):
+    """The body of `POST …/reveal`: what the personal data is needed for."""
+
+    purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+
+
+def check(said: Statement, known: Reference, now: datetime) -> None:
+    """Every code is one of `data/`, and nothing that is told happened later than `now`.
+
+    Raises Invalid with all faults. The ruling is checked where it is decided.
+    """
+    if faults := [*_unknown(said, known), *_future(said, now)]:
+        raise Invalid(errors=faults)
+
+
+def ruling_faults(ruling: Ruling, known: Reference, at: str = "") -> Iterator[FieldError]:
+    """The codes of a ruling that nobody knows; `at` is the pointer of the ruling."""
+    if ruling.reason_code is not None and ruling.reason_code not in known.reasons:
+        yield FieldError(f"{at}/reason_code", "unknown_code")
+    if ruling.directed_to is not None and ruling.directed_to not in known.bodies:
+        yield FieldError(f"{at}/directed_to", "unknown_code")
+    if ruling.lawful_route is not None and ruling.lawful_route not in known.lawful_routes:
+        yield FieldError(f"{at}/lawful_route", "unknown_code")
+
+
+def flag_faults(flags: tuple[str, ...], known: Reference, at: str) -> Iterator[FieldError]:
+    """The flags that nobody knows; `at` is the pointer of their list."""
+    for nth, flag in enumerate(flags):
+        if flag not in known.flags.by_code:
+            yield FieldError(f"{at}/{nth}", "unknown_code")
+
+
+def _unknown(said: Statement, known: Reference) -> Iterator[FieldError]:
+    category = known.categories.get(said.category or "")
+    looked_up: Mapping[str, tuple[str | None, Container[str]]] = {
+        "kind": (said.kind, known.kinds),
+        "category": (said.category, known.categories),
+        "topic": (said.topic, category.topics if category else ()),
+        "chosen_target": (said.chosen_target, known.organisation_types),
+        "complained_about_org": (said.complained_about_org, known.bodies),
+        "mode": (said.mode, known.modes),
+    }
+    for name, (code, codes) in looked_up.items():
+        if code is not None and code not in codes:
+            yield FieldError(f"/{name}", "unknown_code")
+    yield from flag_faults(said.flags, known, "/flags")
+    if category is not None and category.tag_only:
+        yield FieldError("/category", "tag_only", "stands beside another category, never instead of it")
+    if not said.facts.keys() <= known.rules.dated_facts:
+        yield FieldError("/facts", "unknown_code")
+
+
+def _future(said: Statement, now: datetime) -> Iterator[FieldError]:
+    today = now.astimezone(LOCAL).date()
+    if said.received_at is not None and said.received_at > now:
+        yield FieldError("/received_at", "in_future")
+    dates = {"/happened_on": said.happened_on, "/applicant/birth_date": said.applicant.birth_date}
+    dates |= {f"/facts/{event}": day for event, day in said.facts.items()}
+    yield from (FieldError(at, "in_future") for at, day in dates.items() if day is not None and day > today)
