@@ -1,10 +1,14 @@
 """The command `heshi`. Each command is a few lines here; the work is done in the module that it names."""
 
+import asyncio
 import sys
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 
+from libs.web.errors import Refusal
 from ops.stack.errors import StackError
 
 app = typer.Typer(
@@ -22,6 +26,8 @@ def main() -> None:
         app()
     except StackError as error:
         sys.exit(f"heshi: {error}")
+    except Refusal as refusal:
+        sys.exit(f"heshi: {refusal.title.en}. {refusal.detail}".rstrip())
 
 
 def names(text: str) -> list[str]:
@@ -62,3 +68,105 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     from ops.stack import status
 
     sys.exit(status.show(as_json=as_json))
+
+
+topics = typer.Typer(help="The topics that topics.yaml declares.", no_args_is_help=True)
+app.add_typer(topics, name="topics")
+
+
+@topics.command("apply")
+def topics_apply() -> None:
+    """Create the missing topics and check the others."""
+    from ops.installation import Installation
+    from ops.stack.prepare import apply_topics
+
+    created = asyncio.run(apply_topics(Installation.current().kafka))
+    print("\n".join(created) if created else "All topics are there.")
+
+
+@app.command()
+def migrate(
+    phase: Annotated[
+        Literal["pre", "post", "all"], typer.Option(help="Before or after the new code rolls out.")
+    ] = "all",
+    service: Annotated[list[str] | None, typer.Option(help="This service alone.")] = None,
+) -> None:
+    """Make missing databases and apply missing migrations, under a lock."""
+    from ops.installation import Installation
+    from ops.stack.parts import SERVICES
+    from ops.stack.prepare import migrate_services
+
+    applied = migrate_services(Installation.current().postgres, service or SERVICES, phase)
+    for name, migrations in applied.items():
+        print(f"{name:<11} {', '.join(migrations) or 'up to date'}")
+
+
+letters = typer.Typer(help="What could not be handled. Names are as in routing:12.", no_args_is_help=True)
+app.add_typer(letters, name="deadletters")
+
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the letter.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only tried.")]
+
+
+@letters.command("list")
+def letters_list(
+    service: Annotated[list[str] | None, typer.Option(help="This service alone.")] = None,
+) -> None:
+    """Letters that wait for a person."""
+    from ops import deadletters
+
+    print("\n".join(deadletters.listing(service or [])) or "There are none.")
+
+
+@letters.command("show")
+def letters_show(name: str) -> None:
+    """One letter with its headers; never what it says."""
+    from ops import deadletters
+
+    print(deadletters.show(name))
+
+
+@letters.command("replay")
+def letters_replay(name: str, why: Why, yes: Yes = False) -> None:
+    """Put the event back at its place in its case's order."""
+    from ops import deadletters
+
+    print(deadletters.settle("replay", name, why, really=yes))
+
+
+@letters.command("waive")
+def letters_waive(name: str, why: Why, yes: Yes = False) -> None:
+    """Give the event up for good."""
+    from ops import deadletters
+
+    print(deadletters.settle("waive", name, why, really=yes))
+
+
+audit = typer.Typer(help="The hash chains of who did what.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+
+@audit.command("verify")
+def audit_verify(
+    service: Annotated[list[str] | None, typer.Option(help="This service alone.")] = None,
+) -> None:
+    """Check every chain; exit code 1 and each place when one does not hold."""
+    from ops import chains
+
+    count, places = chains.verify_all(service or [])
+    for owner, place in places:
+        print(f"{owner}: chain {place.chain}, entry {place.seq}: {place.kind}")
+    print(f"{count} entries, {len(places)} places that do not hold.")
+    sys.exit(1 if places else 0)
+
+
+@app.command()
+def republish(
+    service: Annotated[str, typer.Option(help="Whose events.")],
+    since: Annotated[datetime | None, typer.Option(help="Events from then on (UTC).")] = None,
+    case: Annotated[UUID | None, typer.Option(help="Events of this case alone.")] = None,
+) -> None:
+    """Send stored events again, under their ids: readers that have them do nothing."""
+    from ops import chains
+
+    print(f"{chains.republish(service, since, case)} records go out again.")

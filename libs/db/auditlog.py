@@ -8,7 +8,8 @@ from uuid import UUID
 import orjson
 
 from libs.db.pool import Tx
-from libs.privacy.audit import AuditRecord, Head, chain
+from libs.privacy import audit
+from libs.privacy.audit import AuditRecord, AuditRow, Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def append(tx: Tx, service: str, entries: Sequence[Entry]) -> None:
         )
         for entry in entries
     ]
-    head, links = chain(Head(row["chain"], row["seq"], row["hash"]), records)
+    head, links = audit.chain(Head(row["chain"], row["seq"], row["hash"]), records)
     await tx.execute(
         """
         insert into audit (chain, seq, at, actor, action, case_id, detail, prev, hash)
@@ -63,3 +64,34 @@ async def append(tx: Tx, service: str, entries: Sequence[Entry]) -> None:
     await tx.execute(
         "update audit_head set seq = $2, hash = $3 where chain = $1", head.chain, head.seq, head.hash
     )
+
+
+async def one_snapshot(tx: Tx) -> None:
+    """Make all that follows in this transaction see the same state. Only as its first statement."""
+    await tx.execute("set transaction isolation level repeatable read, read only")
+
+
+async def heads(tx: Tx) -> list[Head]:
+    """Where every chain stands."""
+    found = await tx.fetch("select chain, seq, hash from audit_head order by chain")
+    return [Head(row["chain"], row["seq"], row["hash"]) for row in found]
+
+
+async def rows(tx: Tx, service: str, chain: int) -> list[AuditRow]:
+    """One chain as it is stored, in order, for `libs.privacy.audit.verify`."""
+    found = await tx.fetch("select * from audit where chain = $1 order by seq", chain)
+    return [
+        AuditRow(
+            chain=row["chain"],
+            seq=row["seq"],
+            at=row["at"],
+            actor=row["actor"],
+            action=row["action"],
+            case_id=row["case_id"],
+            service=service,
+            detail=orjson.loads(row["detail"]),
+            prev=row["prev"],
+            hash=row["hash"],
+        )
+        for row in found
+    ]

@@ -6,21 +6,34 @@ from concurrent.futures import ThreadPoolExecutor
 
 from libs.db import migrate
 from libs.db.dsn import of_database
+from libs.events import topics as declared
+from libs.messaging import topics
+from ops.stack.errors import StackError
+
+
+def database_name(service: str) -> str:
+    """The name of a service's own database."""
+    return f"{os.environ.get('HESHI_DATABASE_PREFIX', 'heshi_')}{service}"
 
 
 def migrate_services(
     server: str, services: Iterable[str], phase: migrate.Phase = "all"
 ) -> dict[str, list[str]]:
     """Make each service's database on `server`, apply what is missing; the applied names per service."""
-    prefix = os.environ.get("HESHI_DATABASE_PREFIX", "heshi_")
 
     def one(service: str) -> tuple[str, list[str]]:
-        database = f"{prefix}{service}"
-        migrate.create_database(server, database)
-        return service, migrate.apply(of_database(server, database), service, phase)
+        migrate.create_database(server, database_name(service))
+        return service, migrate.apply(of_database(server, database_name(service)), service, phase)
 
     with ThreadPoolExecutor(5) as pool:
         return dict(pool.map(one, services))
 
 
-async def apply_topics(bootstrap: str) -> None: ...
+async def apply_topics(bootstrap: str) -> list[str]:
+    """Create the topics of `topics.yaml` that are missing, check the others; the names created."""
+    try:
+        return await topics.apply(bootstrap, declared.load(), os.environ.get("HESHI_TOPIC_PREFIX", ""))
+    except topics.TopicFault as fault:
+        raise StackError(
+            f"A topic is not as topics.yaml declares it ({fault}): put one of the two right."
+        ) from fault

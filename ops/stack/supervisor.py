@@ -85,8 +85,8 @@ class Supervisor:
         if self.stack.kafka:
             await self._bring_up(self.stack.kafka)
             self.state.kafka = self.stack.bootstrap
-        if self.stack.programs:
-            await apply_topics(self.stack.bootstrap)
+        if self.stack.programs and (created := await apply_topics(self.stack.bootstrap)):
+            self.say(f"  {'topics':<11} {len(created)} created")
 
     async def _bring_up(self, part: Part) -> None:
         began = time.monotonic()

@@ -41,7 +41,10 @@ begin
         execute format('create table %I partition of event for values from (%L) to (%L)', name, start, stop);
     end if;
 end $$;
-select event_partition((date_trunc('month', now()) + make_interval(months => n))::date) from generate_series(0, 2) n;
+do $$ begin
+    perform event_partition((date_trunc('month', now()) + make_interval(months => n))::date)
+    from generate_series(0, 2) n;
+end $$;
 
 -- Pointers to what is not yet published; deleted when the broker has it.
 create table outbox (
