@@ -19,7 +19,6 @@ PhoneKind = Literal["mobile", "fixed", "foreign", "invalid"]
 INDEX_BYTES: Final = 16
 
 _REGION, _COUNTRY_CODE = "CN", 86
-_LONGEST = 40  # characters; a number has 15 digits at most (E.164), the rest is how people write it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,10 @@ class Phone:
 def read_phone(told: str) -> Phone:
     """What the told number is; digits of any script and the usual separators are understood."""
     try:
-        number = phonenumbers.parse(told, _REGION) if len(told) <= _LONGEST else None
+        number = phonenumbers.parse(told, _REGION)
     except NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_valid_number(number):
+        return Phone(told, "invalid")
+    if not phonenumbers.is_valid_number(number):
         return Phone(told, "invalid")
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if number.country_code != _COUNTRY_CODE:

@@ -85,7 +85,16 @@ def test_what_is_no_name_of_a_key_is_missing(tmp_path: Path, kid: str) -> None:
         Keyring.open(tmp_path).by_kid(kid)
 
 
-@pytest.mark.parametrize("content", [b"", b"abc", b"not base64url at all!", urlsafe_b64encode(bytes(31))])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"abc",
+        b"not base64url at all!",
+        urlsafe_b64encode(bytes(31)),
+        b"!" + urlsafe_b64encode(bytes(32)),
+    ],
+)
 def test_an_unsound_file_stops_the_start_and_is_not_quoted(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "vault-intake.1.key").write_bytes(content)
     with pytest.raises(KeyUnreadable) as refused:
