@@ -148,8 +148,8 @@ def _template(record: logging.LogRecord) -> str:
 
 def configure(
     service: str,
-    *,
     role: str = "all",
+    *,
     level: int = logging.INFO,
     stream: BinaryIO | None = None,
     dropped: Callable[[int], None] = lambda count: None,

@@ -1,4 +1,4 @@
-"""The HTTP server beside the other loops of a process: it shares their event loop and leaves signals alone."""
+"""The HTTP server beside other loops of a process: it shares their event loop and leaves signals alone."""
 
 import asyncio
 import socket

@@ -1,0 +1,73 @@
+"""What a person reads of a fault in a field, by code, in both languages. `{…}` is filled from the rule's
+bounds.
+
+Texts of our own, because a validator's messages may repeat what was entered and know one language.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from libs.web.errors import Title
+
+_TEXTS: dict[str, Title] = {
+    "missing": Title("必填", "required"),
+    "extra_forbidden": Title("不认识的字段", "not a field of this request"),
+    "unknown_parameter": Title("不认识的参数", "not a parameter of this request"),
+    "null_byte": Title("不得含有空字符", "must not hold a null character"),
+    "too_deep": Title("嵌套过深", "nested too deeply"),
+    "string_type": Title("应为文本", "must be a text"),
+    "string_too_short": Title("至少 {min_length} 个字符", "at least {min_length} characters"),
+    "string_too_long": Title("至多 {max_length} 个字符", "at most {max_length} characters"),
+    "string_pattern_mismatch": Title("格式不符", "not of the form that is asked for"),
+    "int_type": Title("应为整数", "must be an integer"),
+    "int_parsing": Title("应为整数", "must be an integer"),
+    "int_from_float": Title("应为整数", "must be an integer"),
+    "float_type": Title("应为数字", "must be a number"),
+    "float_parsing": Title("应为数字", "must be a number"),
+    "finite_number": Title("应为有限的数字", "must be a finite number"),
+    "bool_type": Title("应为 true 或 false", "must be true or false"),
+    "bool_parsing": Title("应为 true 或 false", "must be true or false"),
+    "list_type": Title("应为列表", "must be a list"),
+    "tuple_type": Title("应为列表", "must be a list"),
+    "dict_type": Title("应为对象", "must be an object"),
+    "model_type": Title("应为对象", "must be an object"),
+    "model_attributes_type": Title("应为对象", "must be an object"),
+    "too_short": Title("至少 {min_length} 项", "at least {min_length} entries"),
+    "too_long": Title("至多 {max_length} 项", "at most {max_length} entries"),
+    "greater_than": Title("应大于 {gt}", "must be above {gt}"),
+    "greater_than_equal": Title("不得小于 {ge}", "must be at least {ge}"),
+    "less_than": Title("应小于 {lt}", "must be below {lt}"),
+    "less_than_equal": Title("不得大于 {le}", "must be at most {le}"),
+    "literal_error": Title("应为 {expected} 之一", "must be one of {expected}"),
+    "enum": Title("应为 {expected} 之一", "must be one of {expected}"),
+    "uuid_type": Title("应为 UUID", "must be a UUID"),
+    "uuid_parsing": Title("应为 UUID", "must be a UUID"),
+    "date_type": Title("应为日期，如 2026-03-02", "must be a date like 2026-03-02"),
+    "date_parsing": Title("应为日期，如 2026-03-02", "must be a date like 2026-03-02"),
+    "date_from_datetime_parsing": Title("应为日期，如 2026-03-02", "must be a date like 2026-03-02"),
+    "date_from_datetime_inexact": Title("应为日期，不带时刻", "must be a date without a time"),
+    "datetime_type": Title("应为带时区的时间", "must be a time with its zone"),
+    "datetime_parsing": Title("应为带时区的时间", "must be a time with its zone"),
+    "datetime_from_date_parsing": Title("应为带时区的时间", "must be a time with its zone"),
+    "timezone_aware": Title("时间应带时区", "the time needs its zone"),
+    "malformed_cursor": Title("翻页标记无效", "not a cursor of this list"),
+}
+
+_OTHER = Title("不符合要求", "not valid")
+
+
+class _Bounds(dict[str, object]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def text(code: str, language: str, bounds: Mapping[str, Any] | None = None) -> str:
+    """The text of a code in `zh` or `en`; of an unknown code a general one."""
+    title = _TEXTS.get(code, _OTHER)
+    template = title.en if language == "en" else title.zh
+    return template.format_map(_Bounds(bounds or {}))
+
+
+def known(code: str) -> bool:
+    """Whether there is a text of its own for the code."""
+    return code in _TEXTS

@@ -1,0 +1,178 @@
+"""Refusals and faults as `application/problem+json` (RFC 9457), titled in the caller's language."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic_core.core_schema import ErrorType
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from libs.db.faults import Fault, classify
+from libs.runtime import telemetry
+from libs.web import fieldtexts
+from libs.web.errors import Busy, FieldError, Invalid, NotFound, Refusal, TooLarge, Unavailable
+from libs.web.refusals import BadRequest, InternalError, MalformedJson, MethodNotAllowed, UnsupportedMedia
+
+Language = Literal["zh", "en"]
+
+MOST_ERRORS = 50
+"""Entries of `errors[]`; a body with more faults than that is not read to its end by anybody."""
+
+LONGEST_POINTER = 200
+
+_BY_STATUS: dict[int, type[Refusal]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    415: UnsupportedMedia,
+}
+_BUILT_IN = frozenset(get_args(ErrorType))
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "trace_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "trace_id": {"type": ["string", "null"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
+            },
+        },
+    },
+}
+"""Of a problem, for the OpenAPI document."""
+
+
+class Refused(HTTPException):
+    """Carries a refusal through code of the framework that lets only its own exceptions pass."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status)
+        self.refusal = refusal
+
+
+@lru_cache(maxsize=256)
+def language(accepted: str) -> Language:
+    """`en` when the `Accept-Language` header puts English before Chinese, else `zh`."""
+    best: dict[str, tuple[float, int]] = {}
+    for place, entry in enumerate(accepted.split(",")):
+        tag, _, parameter = entry.partition(";")
+        try:
+            quality = float(parameter.partition("=")[2]) if parameter else 1.0
+        except ValueError:
+            quality = 0.0
+        primary = tag.strip().lower().partition("-")[0]
+        best[primary] = max(best.get(primary, (0.0, 0)), (quality, -place))
+    none = (0.0, -1_000)
+    return "en" if best.get("en", none) > best.get("zh", none) else "zh"
+
+
+def language_of(scope: Scope) -> Language:
+    """The language that a request asks for."""
+    for name, value in scope["headers"]:
+        if name == b"accept-language":
+            return language(value.decode("latin-1")[:200])
+    return "zh"
+
+
+def refusal_of(error: Exception, spoken: Language = "zh") -> Refusal:
+    """The refusal that an exception means to the caller.
+
+    Infrastructure that is away is 503 with `Retry-After`, a lost race 409; what nobody foresaw is 500 and
+    says nothing of itself.
+    """
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, Refused):
+        return error.refusal
+    if isinstance(error, RequestValidationError):
+        return _invalid(error.errors(), spoken)
+    if isinstance(error, HTTPException):
+        kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
+        return kind(status=error.status_code)
+    fault = classify(error)
+    if fault is Fault.INFRASTRUCTURE:
+        return Unavailable()
+    return Busy(retry_after=1) if fault is Fault.CONFLICT else InternalError()
+
+
+def problem(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a refusal: its members, and what the standard's headers ask for."""
+    body: dict[str, object] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.title.en if spoken == "en" else refusal.title.zh,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "trace_id": telemetry.trace_id(),
+    }
+    if refusal.errors:
+        body["errors"] = [_entry(error, spoken) for error in refusal.errors[:MOST_ERRORS]]
+    answer = Response(
+        orjson.dumps(body | refusal.extra, default=_codes),
+        refusal.status,
+        {"content-language": spoken, **(headers or {})},
+        "application/problem+json",
+    )
+    if refusal.retry_after is not None:
+        answer.headers["retry-after"] = str(refusal.retry_after)
+    if refusal.status == 401:
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
+
+
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """The exception handler of the application."""
+    spoken = language_of(request.scope)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(refusal_of(error, spoken), spoken, headers)
+
+
+def pointer(place: Iterable[str | int]) -> str:
+    """A JSON pointer (RFC 6901), cut to `LONGEST_POINTER` characters."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place)[:LONGEST_POINTER]
+
+
+def _entry(error: FieldError, spoken: Language) -> dict[str, str]:
+    detail = error.detail or fieldtexts.text(error.code, spoken)
+    return {"pointer": error.pointer, "code": error.code, "detail": detail}
+
+
+def _invalid(errors: Sequence[Any], spoken: Language) -> Refusal:
+    if any(error["type"] == "json_invalid" for error in errors):
+        return MalformedJson()
+    return Invalid(errors=[_field_error(error, spoken) for error in errors[:MOST_ERRORS]])
+
+
+def _field_error(error: Mapping[str, Any], spoken: Language) -> FieldError:
+    """A validator's fault in our words. Places in the body count from its root; those outside keep their
+    first word (`/query/limit`, `/path/case_id`, `/header/if-match`)."""
+    place = error["loc"][1:] if error["loc"][:1] == ("body",) else error["loc"]
+    code: str = error["type"]
+    context = error.get("ctx", {})
+    if code in ("value_error", "assertion_error"):
+        detail = str(context.get("error", "")) or fieldtexts.text(code, spoken)
+    elif fieldtexts.known(code) or code in _BUILT_IN:
+        detail = fieldtexts.text(code, spoken, context)
+    else:
+        detail = error["msg"]  # a service's own PydanticCustomError
+    return FieldError(pointer(place), code, detail)
+
+
+def _codes(value: object) -> object:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
