@@ -65,9 +65,22 @@ def down() -> None:
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Health, lag, outbox age, parked, dead letters, overdue; exit code 1 unless all parts are ready."""
-    from ops.stack import status
+    from ops import status
 
     sys.exit(status.show(as_json=as_json))
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Option(help="A role of data/roles.json in lower case.")],
+    user: Annotated[str | None, typer.Option(help="Whose name the token bears.")] = None,
+    district: Annotated[str, typer.Option(help="Six digits.")] = "990101",
+    ttl: Annotated[str, typer.Option(help="How long it lives, as in 30s, 5m or 12h.")] = "5m",
+) -> None:
+    """Print a staff token for scripts; it needs the local signing key."""
+    from ops import tokens
+
+    print(tokens.issue(role, user, district, tokens.duration(ttl)))
 
 
 topics = typer.Typer(help="The topics that topics.yaml declares.", no_args_is_help=True)
