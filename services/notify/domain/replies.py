@@ -1,0 +1,44 @@
+"""What a citizen's SMS means. Nothing is dropped: what is no rating and no stop word goes to a person."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from services.notify.domain.case import Message
+
+Meaning = Literal["rating", "stop", "dispute", "unclear"]
+
+STOP_WORD = "T"
+RATING_WORDS = {1: "满意", 2: "基本满意", 3: "不满意"}
+DISPUTE_WORDS = ("异议", "不同意", "不服", "没解决", "没有解决", "未解决")
+ASKS_FOR_RATING = "N17"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply by its meaning; `rating` 1 satisfied, 2 mostly, 3 not."""
+
+    meaning: Meaning
+    rating: int | None = None
+
+
+def asking(messages: Iterable[Message]) -> Message | None:
+    """The message that a reply answers: the last one that reached the provider, if it asks for a rating."""
+    went_out = [m for m in messages if m.party == "applicant" and m.attempts and m.state != "failed"]
+    last = max(went_out, key=lambda m: m.planned_at, default=None)
+    return last if last is not None and last.template == ASKS_FOR_RATING else None
+
+
+def meaning(text: str, *, rating_asked: bool) -> Reply:
+    """What the text means, after a question for a rating or without one; full-width characters are plain."""
+    plain = unicodedata.normalize("NFKC", text).strip().strip("。.!！,， ").upper()
+    if plain == STOP_WORD:
+        return Reply("stop")
+    if rating_asked:
+        for rating, words in RATING_WORDS.items():
+            if plain in (str(rating), words, f"{rating}{words}"):
+                return Reply("rating", rating)
+        if any(word in plain for word in DISPUTE_WORDS):
+            return Reply("dispute")
+    return Reply("unclear")
