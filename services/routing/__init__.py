@@ -1,0 +1,1 @@
+"""Routing: organisations, areas, and the ranked choice with its reasons."""

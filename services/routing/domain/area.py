@@ -1,0 +1,89 @@
+"""The area tree of a district: streets, communities and villages, grids (order of digits: CJ/T 349-2010)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from libs.events.organisation import AreaChanged, AreaLevel, AreaProfile
+from libs.web.errors import FieldError, Invalid
+
+LEVELS: Final[Mapping[int, AreaLevel]] = {6: "district", 9: "street", 12: "community", 14: "grid"}
+_PARENT_LENGTH: Final = {9: 6, 12: 9, 14: 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A place; `version` rises with every change. Codes are never reused, so none is ever deleted."""
+
+    profile: AreaProfile
+    version: int
+
+    @property
+    def code(self) -> str:
+        """Its code: a finer area's begins with the coarser one's."""
+        return self.profile.code
+
+    @property
+    def district(self) -> str:
+        """The district that it lies in."""
+        return self.code[:6]
+
+    @property
+    def level(self) -> AreaLevel:
+        """District, street, community or grid."""
+        return LEVELS[len(self.code)]
+
+    @property
+    def parent(self) -> str | None:
+        """The area one level up; a district has none here."""
+        length = _PARENT_LENGTH.get(len(self.code))
+        return self.code[:length] if length else None
+
+    def record(self) -> AreaChanged:
+        """What the other services are told."""
+        return AreaChanged(
+            **dict(self.profile),
+            district=self.district,
+            level=self.level,
+            parent=self.parent,
+            version=self.version,
+        )
+
+
+def redraw(known: Mapping[str, Area], told: Iterable[AreaProfile]) -> list[Area]:
+    """The areas that are new or differ from what is known, in order of code; others stay as they are.
+
+    Raises Invalid when an area would hang in the air or is told twice.
+    """
+    profiles = list(told)
+    codes = known.keys() | {profile.code for profile in profiles}
+    seen: set[str] = set()
+    faults = []
+    changed = []
+    for nth, profile in enumerate(profiles):
+        before = known.get(profile.code)
+        area = Area(profile, before.version + 1 if before else 1)
+        if profile.code in seen:
+            faults.append(FieldError(f"/items/{nth}/code", "twice", "an area is told once"))
+        elif area.parent is not None and area.parent not in codes:
+            faults.append(FieldError(f"/items/{nth}/code", "no_parent", "the area above it is unknown"))
+        elif before is None or before.profile != profile:
+            changed.append(area)
+        seen.add(profile.code)
+    if faults:
+        raise Invalid(errors=faults)
+    return sorted(changed, key=lambda area: area.code)
+
+
+def profiles_of(data: Mapping[str, Any]) -> Iterator[AreaProfile]:
+    """The areas of a parsed `areas.json`, the coarser before the finer."""
+    yield _profile(data["district"])
+    for street in data["district"]["streets"]:
+        yield _profile(street)
+        for community in street["communities"]:
+            yield _profile(community)
+            yield from map(_profile, community["grids"])
+
+
+def _profile(row: Mapping[str, Any]) -> AreaProfile:
+    return AreaProfile.model_validate({name: row[name] for name in AreaProfile.model_fields if name in row})
