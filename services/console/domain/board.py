@@ -1,0 +1,167 @@
+"""What each event changes on the board. Events of one topic come in order, topics in any (G8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from libs.events.base import CaseFacts, DueDate, Payload
+from libs.events.envelope import Envelope
+from libs.events.intake import IntakeEvent
+from libs.events.mediation import MediationEvent
+from libs.events.notify import MessageEvent, MessageReceived
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as the board shows it: codes and dates. `registered_at` None: no event told its facts yet.
+
+    The `…_version` fields are the numbers of the last events told by each topic (G6).
+    """
+
+    case_id: UUID
+    district: str
+    query_code: str = ""
+    kind: str | None = None
+    category: str | None = None
+    urgency: str | None = None
+    flags: tuple[str, ...] = ()
+    complained_about_org: str | None = None
+    registered_at: datetime | None = None
+    intake_state: str | None = None
+    intake_rule: str | None = None
+    intake_due_on: date | None = None
+    intake_due_at: datetime | None = None
+    mediation_state: str | None = None
+    org_id: str | None = None
+    mediation_rule: str | None = None
+    mediation_due_on: date | None = None
+    mediation_due_at: datetime | None = None
+    message: str | None = None
+    message_state: str | None = None
+    message_at: datetime | None = None
+    intake_version: int = 0
+    routing_version: int = 0
+    mediation_version: int = 0
+    notify_version: int = 0
+
+    @property
+    def state(self) -> str | None:
+        """Mediation's state once it has the case, intake's before."""
+        return self.mediation_state or self.intake_state
+
+    @property
+    def due(self) -> tuple[str, date | None, datetime] | None:
+        """The next open deadline of both services: rule, last day, instant."""
+        told = (
+            (self.intake_rule, self.intake_due_on, self.intake_due_at),
+            (self.mediation_rule, self.mediation_due_on, self.mediation_due_at),
+        )
+        open_ones = [(rule, on, at) for rule, on, at in told if rule is not None and at is not None]
+        return min(open_ones, key=lambda due: due[2], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An event in a case's timeline; `detail` holds the codes that say what it was about."""
+
+    case_id: UUID
+    topic: str
+    version: int
+    type: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+INTAKE_STATES = {
+    "case.registered": "registered",
+    "case.accepted": "accepted",
+    "case.refused": "refused",
+    "case.forwarded": "forwarded",
+    "case.merged": "merged",
+    "case.withdrawn": "withdrawn",
+    "case.erased": "erased",
+}
+
+WITHOUT_HOLDER = frozenset({"awaiting_assignment", "with_duty_desk", "referred"})
+
+TOLD = {
+    *("org_id", "reason_code", "reason", "directed_to", "referral_org", "rule", "level", "until", "party"),
+    *("channel", "outcome", "decision", "starts_at", "mode", "held", "form", "done", "result", "rating"),
+    *("template", "meaning", "added", "removed", "changed", "count"),
+}
+"""The fields of a payload that the timeline shows."""
+
+
+def changed(row: CaseRow, envelope: Envelope, payload: Payload) -> CaseRow:
+    """The row after the event; the same one when its topic told a later or this event before."""
+    version = f"{envelope.topic.partition('.')[0]}_version"
+    if envelope.caseversion <= getattr(row, version):
+        return row
+    if isinstance(payload, IntakeEvent):
+        row = _intake(row, payload)
+    elif isinstance(payload, MediationEvent):
+        row = _mediation(row, payload)
+    elif isinstance(payload, MessageEvent):
+        row = _message(row, payload.template, payload.TYPE.partition(".")[2], envelope.time)
+    elif isinstance(payload, MessageReceived):
+        row = _message(row, payload.meaning, "received", envelope.time)
+    facts = getattr(payload, "case", None)
+    if facts is not None and (isinstance(payload, IntakeEvent) or row.intake_version == 0):
+        row = _facts(row, facts)
+    told: dict[str, Any] = {version: envelope.caseversion}
+    return replace(row, **told)
+
+
+def moment(envelope: Envelope, payload: Payload) -> Moment:
+    """The event as an entry of the timeline."""
+    detail = payload.model_dump(mode="json", include=TOLD, exclude_none=True)
+    return Moment(
+        envelope.case_id, envelope.topic, envelope.caseversion, envelope.type, envelope.time, detail
+    )
+
+
+def _facts(row: CaseRow, facts: CaseFacts) -> CaseRow:
+    return replace(
+        row,
+        query_code=facts.query_code,
+        kind=facts.kind,
+        category=facts.category,
+        urgency=facts.urgency,
+        flags=facts.flags,
+        complained_about_org=facts.complained_about_org,
+        registered_at=facts.registered_at,
+    )
+
+
+def _intake(row: CaseRow, payload: IntakeEvent) -> CaseRow:
+    return replace(
+        row,
+        intake_state=INTAKE_STATES.get(payload.TYPE, row.intake_state),
+        query_code="" if payload.TYPE == "case.erased" else row.query_code,
+        **_due("intake", payload.deadlines),
+    )
+
+
+def _mediation(row: CaseRow, payload: MediationEvent) -> CaseRow:
+    return replace(
+        row,
+        mediation_state=payload.state,
+        org_id=None if payload.state in WITHOUT_HOLDER else payload.org_id,
+        **_due("mediation", payload.deadlines),
+    )
+
+
+def _message(row: CaseRow, what: str, state: str, at: datetime) -> CaseRow:
+    return replace(row, message=what, message_state=state, message_at=at)
+
+
+def _due(sender: str, deadlines: Sequence[DueDate]) -> dict[str, Any]:
+    """The next of a sender's open deadlines, as the fields that keep it."""
+    due = min(deadlines, key=lambda due: due.due_at, default=None)
+    return {
+        f"{sender}_rule": due and due.rule,
+        f"{sender}_due_on": due and due.due_on,
+        f"{sender}_due_at": due and due.due_at,
+    }

@@ -1,0 +1,133 @@
+"use strict";
+
+const SHOWN = 200;
+const RETRY_MS = 3000;
+
+const page = {
+  rows: new Map(),
+  chosen: null,
+  stream: null,
+};
+
+const at = (id) => document.getElementById(id);
+
+function element(tag, { text, className, children = [] } = {}) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+function overdue(row) {
+  return row.due !== null && !row.finished && Date.parse(row.due.at) <= Date.now();
+}
+
+function cells(row) {
+  const code = element("button", { text: row.code || "查看", className: "code" });
+  code.type = "button";
+  code.addEventListener("click", () => choose(row.id));
+  const marks = row.flags.map((flag) => element("span", { text: flag, className: "mark flag" }));
+  const urgency = element("span", { text: row.urgency_text, className: `mark ${row.urgency}` });
+  const due = row.due
+    ? [element("span", { text: row.due.day }), element("small", { text: row.due.rule })]
+    : [];
+  return [
+    element("td", { children: [code] }),
+    element("td", { text: row.registered_text }),
+    element("td", { children: [urgency, row.kind, element("small", { text: row.category }), ...marks] }),
+    element("td", { text: row.state }),
+    element("td", { text: row.org }),
+    element("td", { className: overdue(row) ? "overdue" : "", children: due }),
+    element("td", { text: row.message }),
+  ];
+}
+
+function draw(changed = new Set()) {
+  const newest = [...page.rows.values()].sort((a, b) => b.registered.localeCompare(a.registered));
+  page.rows = new Map(newest.slice(0, SHOWN).map((row) => [row.id, row]));
+  at("cases").replaceChildren(
+    ...[...page.rows.values()].map((row) => {
+      const names = [row.finished && "finished", row.id === page.chosen && "chosen", changed.has(row.id) && "fresh"];
+      return element("tr", { className: names.filter(Boolean).join(" "), children: cells(row) });
+    }),
+  );
+  count();
+}
+
+function count() {
+  const rows = [...page.rows.values()];
+  const open = rows.filter((row) => !row.finished);
+  at("open").textContent = open.length;
+  at("late").textContent = open.filter(overdue).length;
+  at("red").textContent = open.filter((row) => row.urgency === "RED").length;
+  at("finished").textContent = rows.length - open.length;
+  at("empty").hidden = rows.length > 0;
+}
+
+async function choose(id) {
+  page.chosen = id;
+  const row = page.rows.get(id);
+  const answer = await fetch(`/cases/${id}/timeline`);
+  if (page.chosen !== id) return;
+  if (!answer.ok) return close();
+  const moments = (await answer.json()).items;
+  at("side-title").textContent = `${row?.code ?? ""} 办理经过`;
+  at("moments").replaceChildren(
+    ...moments.map((moment) =>
+      element("li", {
+        children: [element("time", { text: moment.at }), moment.what, element("small", { text: moment.detail })],
+      }),
+    ),
+  );
+  at("side").hidden = false;
+  draw();
+}
+
+function close() {
+  page.chosen = null;
+  at("side").hidden = true;
+  draw();
+}
+
+function link(state, text) {
+  at("link").className = `link ${state}`;
+  at("link").textContent = text;
+}
+
+function follow() {
+  page.stream = new EventSource("/events");
+  page.stream.addEventListener("board", (event) => {
+    page.rows = new Map(JSON.parse(event.data).map((row) => [row.id, row]));
+    link("live", "实时");
+    draw();
+  });
+  page.stream.addEventListener("change", (event) => {
+    const { rows, gone } = JSON.parse(event.data);
+    for (const row of rows) page.rows.set(row.id, row);
+    for (const id of gone) page.rows.delete(id);
+    draw(new Set(rows.map((row) => row.id)));
+    if (page.chosen && gone.includes(page.chosen)) close();
+    else if (rows.some((row) => row.id === page.chosen)) choose(page.chosen);
+  });
+  page.stream.addEventListener("bye", () => location.assign("/sign-in"));
+  page.stream.addEventListener("error", () => {
+    link("lost", "已断开，正在重连");
+    if (page.stream.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
+  });
+}
+
+async function again() {
+  const answer = await fetch("/session").catch(() => null);
+  if (answer?.status === 401) location.assign("/sign-in");
+  else if (answer?.ok) follow();
+  else setTimeout(again, RETRY_MS);
+}
+
+if (at("cases")) {
+  at("side-close").addEventListener("click", close);
+  follow();
+  setInterval(draw, 30000);
+} else {
+  link("", "");
+}
