@@ -14,7 +14,6 @@ from ops.stack.errors import StackError, explained
 from ops.stack.home import Home, StackState
 from ops.stack.keys import ensure_accounts
 from ops.stack.parts import SERVICES, choose
-from ops.stack.supervisor import Supervisor
 
 STOP_SECONDS = 120
 
@@ -23,6 +22,8 @@ def foreground(
     only: Collection[str], without: Collection[str], *, demo_data: bool, greet: bool = True
 ) -> None:
     """Run the stack in this process until it is asked to stop."""
+    from ops.stack.supervisor import Supervisor  # half a second that the other commands need not wait
+
     home = Home.from_environment()
     with home.locked():
         supervisor = Supervisor(choose(home, only, without, demo_data=demo_data), print)

@@ -1,5 +1,6 @@
 """The embedded stack's life with PostgreSQL and Kafka alone: start, second start, crashes, restarts, stop."""
 
+import contextlib
 import json
 import os
 import signal
@@ -36,8 +37,8 @@ class Heshi:
             command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
         )
 
-    def up(self, *wrapped: str) -> None:
-        done = self("up", "--detach", "--only", "postgres,kafka", wrapped=wrapped)
+    def up(self, only: str = "postgres", wrapped: tuple[str, ...] = ()) -> None:
+        done = self("up", "--detach", "--only", only, wrapped=wrapped)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def status(self) -> dict[str, object]:
@@ -72,7 +73,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def test_detached_stack_is_up_when_the_command_returns_and_gone_after_down(heshi: Heshi) -> None:
-    heshi.up()
+    heshi.up("postgres,kafka")
     status = heshi.status()
     assert [(part["name"], part["ready"]) for part in status["parts"]] == [
         ("postgres", True),
@@ -97,7 +98,7 @@ def test_second_start_on_the_same_home_is_refused_in_one_sentence(heshi: Heshi) 
 
 
 def test_sigkill_of_the_supervisor_leaves_no_process(heshi: Heshi) -> None:
-    heshi.up()
+    heshi.up("postgres,kafka")
     supervisor = heshi.supervisor()
     family = [supervisor, *supervisor.children(recursive=True)]
     assert len(family) > 5  # the server has children of its own
@@ -106,18 +107,20 @@ def test_sigkill_of_the_supervisor_leaves_no_process(heshi: Heshi) -> None:
     assert alive == []
 
 
-def test_cases_are_there_after_kill_9_of_everything(heshi: Heshi) -> None:
-    heshi.up()
+def test_rows_and_topics_are_there_after_kill_9_of_everything(heshi: Heshi) -> None:
+    heshi.up("postgres,kafka")
     with psycopg.connect(heshi.dsn()) as connection:
         connection.execute("create table kept (word text)")
         connection.execute("insert into kept values ('和')")
+    assert "intake.case.v1" in heshi("topics", "apply").stdout
     supervisor = heshi.supervisor()
-    family = [supervisor, *supervisor.children(recursive=True)]
-    for process in family:
-        process.kill()
-    heshi.up()
+    for process in [supervisor, *supervisor.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # the first one's end takes the others along
+            process.kill()
+    heshi.up("postgres,kafka")
     with psycopg.connect(heshi.dsn()) as connection:
         assert connection.execute("select word from kept").fetchall() == [("和",)]
+    assert heshi("topics", "apply").stdout == "All topics are there.\n"
 
 
 def test_crashed_part_is_started_again_and_said_so(heshi: Heshi) -> None:
@@ -145,7 +148,7 @@ def test_start_as_root_from_a_0700_folder(tmp_path: Path, wrapped: tuple[str, ..
     private.mkdir(mode=0o700)
     heshi = Heshi(private / "home", free_port())
     try:
-        heshi.up(*wrapped)
+        heshi.up(wrapped=wrapped)
         with psycopg.connect(heshi.dsn()) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
         outside = private.stat()
