@@ -49,6 +49,8 @@ class Lifecycle:
     def add(self, loop: Loop) -> None:
         """Run `loop` from the start to the stop of the process."""
         self._loops.append(loop)
+        if loop.needed:
+            self.readiness.lacks(loop.name, "starting")
 
     def close_last(self, name: str, close: Callable[[], Awaitable[None]], budget: float = 5.0) -> None:
         """Call `close` at the end, in the reverse order of these calls, for at most `budget` seconds."""
@@ -100,8 +102,6 @@ class Lifecycle:
         return beat
 
     def _start(self, loop: Loop, pulse: Pulse) -> asyncio.Task[None]:
-        if loop.needed:
-            self.readiness.lacks(loop.name, "starting")
         self._watchdog.watch(loop.name, loop.stalled_after)
         return asyncio.create_task(self._keep_running(loop, pulse), name=loop.name)
 

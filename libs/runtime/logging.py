@@ -128,17 +128,22 @@ class _Bridge(logging.Handler):
     """Carries the log records of libraries over, under the same rules."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno,
+            "library_log",
+            logger=record.name,
+            message=_said(record).partition("\n")[0],
+            exc_info=record.exc_info,
+        )
+
+
+def _said(record: logging.LogRecord) -> str:
+    if record.name.startswith(_SPOKEN):
         try:
-            said = record.getMessage() if record.name.startswith(_SPOKEN) else _template(record)
-            structlog.get_logger().log(
-                record.levelno,
-                "library_log",
-                logger=record.name,
-                message=said.partition("\n")[0],
-                exc_info=record.exc_info,
-            )
-        except Exception:  # a log line must never break the work it tells of
-            self.handleError(record)
+            return record.getMessage()
+        except (TypeError, ValueError):  # its arguments do not fit its words
+            return _template(record)
+    return _template(record)
 
 
 def _template(record: logging.LogRecord) -> str:

@@ -1,0 +1,149 @@
+"""The trace goes on over process boundaries, with or without a collector."""
+
+import asyncio
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from libs.runtime import telemetry
+from libs.runtime.telemetry import parse, span
+
+REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_traceparent_is_read_and_written_back() -> None:
+    trace = parse(REMOTE)
+    assert trace is not None
+    assert trace.traceparent == REMOTE
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x",
+        "x" * 10_000,
+    ],
+)
+def test_what_the_standard_calls_invalid_is_ignored(header: str | None) -> None:
+    assert parse(header) is None
+
+
+def test_a_later_version_of_the_header_is_read_as_far_as_it_is_known() -> None:
+    trace = parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00-more")
+    assert trace is not None
+    assert not trace.sampled
+
+
+def test_outside_every_span_nothing_travels() -> None:
+    assert telemetry.traceparent() is None
+    assert telemetry.trace_id() is None
+
+
+def test_a_span_continues_the_remote_trace_under_an_id_of_its_own() -> None:
+    with span("process", kind="consumer", parent=REMOTE) as here:
+        assert telemetry.trace_id() == "0af7651916cd43dd8448eb211c80319c"
+        assert here.trace.span_id != "b7ad6b7169203331"
+        assert here.trace.sampled
+        assert telemetry.traceparent() == here.trace.traceparent
+    assert telemetry.traceparent() is None
+
+
+def test_a_span_without_parent_begins_a_trace_and_inner_spans_share_it() -> None:
+    with span("outer") as outer, span("inner") as inner:
+        assert inner.trace.trace_id == outer.trace.trace_id
+        assert inner.trace.span_id != outer.trace.span_id
+    with span("other") as other:
+        assert other.trace.trace_id != outer.trace.trace_id
+
+
+def test_a_malformed_parent_begins_a_new_trace() -> None:
+    with span("request", kind="server", parent="nonsense") as here:
+        assert len(here.trace.trace_id) == 32
+
+
+def test_the_span_is_left_when_its_block_fails() -> None:
+    with pytest.raises(ValueError, match="inner"), span("failing"):
+        raise ValueError("inner")
+    assert telemetry.trace_id() is None
+
+
+async def test_tasks_keep_the_trace_they_were_made_in() -> None:
+    async def asked() -> str | None:
+        await asyncio.sleep(0)
+        return telemetry.trace_id()
+
+    with span("one") as one:
+        first = asyncio.create_task(asked())
+    with span("two") as two:
+        second = asyncio.create_task(asked())
+    assert await first == one.trace.trace_id
+    assert await second == two.trace.trace_id
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+    return exporter
+
+
+def only(exporter: InMemorySpanExporter) -> ReadableSpan:
+    (finished,) = exporter.get_finished_spans()
+    return finished
+
+
+def test_an_exported_span_has_its_remote_parent_kind_links_and_attributes(
+    exported: InMemorySpanExporter,
+) -> None:
+    linked = "00-11111111111111111111111111111111-2222222222222222-01"
+    with span("first", kind="consumer", parent=REMOTE, links=[linked, "junk"], topic="t") as here:
+        here.rename("process t")
+        here.set(size=3)
+    finished = only(exported)
+    assert finished.name == "process t"
+    assert finished.kind.name == "CONSUMER"
+    assert finished.parent is not None
+    assert finished.parent.span_id == 0xB7AD6B7169203331
+    assert f"{finished.context.trace_id:032x}" == here.trace.trace_id == "0af7651916cd43dd8448eb211c80319c"
+    assert [link.context.span_id for link in finished.links] == [0x2222222222222222]
+    assert dict(finished.attributes or {}) == {"topic": "t", "size": 3}
+
+
+def test_an_exported_span_keeps_the_type_of_an_exception_and_not_its_words(
+    exported: InMemorySpanExporter,
+) -> None:
+    with pytest.raises(ValueError, match="138"), span("request"):
+        raise ValueError("no such phone: 13800000001")
+    finished = only(exported)
+    assert dict(finished.attributes or {}) == {"error.type": "ValueError"}
+    assert "13800000001" not in finished.to_json()
+
+
+def test_without_a_collector_nothing_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    stop = telemetry.export("intake")
+    assert telemetry._tracer is None
+    stop()
+
+
+def test_a_missing_collector_costs_spans_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    stop = telemetry.export("intake")
+    try:
+        with span("request", kind="server") as here:
+            pass
+        assert len(here.trace.span_id) == 16
+    finally:
+        stop()
+    assert telemetry._tracer is None
