@@ -129,7 +129,7 @@ class Door:
             return False
         async with self._free:
             try:
-                return await asyncio.to_thread(self._hasher.verify, known, password)
+                return await asyncio.to_thread(self._hasher.verify, known, _bytes(password))
             except (VerificationError, InvalidHashError):
                 return False
 
@@ -145,11 +145,16 @@ def _wait(tries: Sequence[Tries], now: datetime) -> timedelta:
 
 
 def _key(what: str, value: str) -> bytes:
-    return hashlib.sha256(f"{what}:{value[:LONGEST_WORDS]}".encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_bytes(f"{what}:{value[:LONGEST_WORDS]}")).digest()
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_bytes(token)).digest()
+
+
+def _bytes(text: str) -> bytes:
+    """The text as bytes, whatever a form or a cookie may have held."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 class Board(Protocol):

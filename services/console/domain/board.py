@@ -89,7 +89,7 @@ WITHOUT_HOLDER = frozenset({"awaiting_assignment", "with_duty_desk", "referred"}
 TOLD = {
     *("org_id", "reason_code", "reason", "directed_to", "referral_org", "rule", "level", "until", "party"),
     *("channel", "outcome", "decision", "starts_at", "mode", "held", "form", "done", "result", "rating"),
-    *("template", "meaning", "added", "removed", "changed", "count"),
+    *("template", "meaning", "added", "removed", "count"),
 }
 """The fields of a payload that the timeline shows."""
 

@@ -1,0 +1,59 @@
+"""The console's composition root: `python -m services.console.main [api|worker|all]`."""
+
+from functools import partial
+
+from argon2 import PasswordHasher
+
+from libs.events.asyncapi import document
+from libs.runtime.service import Platform, Service, run
+from libs.web.app import create_app
+from libs.web.auth import Edge
+from libs.web.limits import RateLimit
+from libs.web.tokens import Verifier
+from services.console.api import Container, Cookies, router
+from services.console.consumers import consumers
+from services.console.handlers import Door
+from services.console.pages.files import Pages
+from services.console.pages.words import Words
+from services.console.settings import Settings
+from services.console.store import AccountFile, CaseViews, SessionStore
+
+
+async def build(platform: Platform) -> Service:
+    """The console over its own database: a projection, and the pages that show it."""
+    settings: Settings = platform.settings
+    views = CaseViews(platform.database)
+    readiness = platform.lifecycle.readiness
+    container = Container(
+        door=Door(
+            AccountFile(settings.accounts), SessionStore(platform.database), PasswordHasher(), platform.now
+        ),
+        board=views,
+        pages=Pages(),
+        words=Words.load(settings.data),
+        cookies=Cookies(secure=settings.production),
+        stopping=lambda: readiness.stopping,
+    )
+    edge = Edge(
+        clock=platform.clock,
+        metrics=platform.metrics,
+        tokens=Verifier(settings.keys_folder, mode=settings.mode, now=platform.now),
+        mac=partial(platform.keyring.hmac, "request"),
+        rate=RateLimit(settings.serving.rate_per_second, settings.serving.burst),
+        budget=settings.serving.budget_s,
+        in_flight=settings.serving.in_flight,
+    )
+    app = create_app(
+        "console",
+        routers=[router],
+        container=container,
+        readiness=readiness,
+        docs=not settings.production,
+        edge=edge,
+        asyncapi=partial(document, "console"),
+    )
+    return Service(api=app, projections=consumers(views.apply))
+
+
+if __name__ == "__main__":
+    run("console", Settings, build)
