@@ -50,8 +50,10 @@ class PhoneTrace:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the citizen said, encrypted with the case's own data key."""
+    """What the citizen said, encrypted with the case's own data key; that key is wrapped by version
+    `key_version` of the service's."""
 
+    key_version: int
     data_key: bytes
     applicant: bytes
     story: bytes
@@ -137,7 +139,7 @@ def visible(case: Case | None, actor: Actor) -> Case:
     """The case, if this person may know of it; else `NotFound`, the same as if there were none."""
     if case is None or case.district not in actor.districts or case.stage == "erased":
         raise NotFound
-    if case.secret and actor.roles.isdisjoint(SEALED_OFFICERS):
+    if actor.roles.isdisjoint(SEALED_OFFICERS if case.secret else REGISTRARS):
         raise NotFound
     return case
 
@@ -181,4 +183,30 @@ def answer(case: Case, version: int) -> dict[str, Any]:
         "children": [],
         "possible_duplicates": [str(twin) for twin in case.twins],
         "warnings": [warning.as_json() for warning in case.warnings],
+    }
+
+
+def detail(case: Case) -> dict[str, Any]:
+    """The rest of the codes of a case, for those who read it at the door."""
+    facts = case.facts
+    return {
+        "channel": facts.channel,
+        "topic": facts.topic,
+        "received_at": facts.received_at.isoformat(),
+        "accepted_at": facts.accepted_at.isoformat() if facts.accepted_at else None,
+        "happened_on": case.happened_on.isoformat() if case.happened_on else None,
+        "headcount": facts.headcount,
+        "amount_fen": facts.amount_fen,
+        "real_name": facts.real_name,
+        "anonymous": facts.anonymous,
+        "consents": {"share_with_partner": facts.share_with_partner, "sms": facts.sms_consent},
+        "complained_about_org": facts.complained_about_org,
+        "chosen_target": facts.chosen_target,
+        "facts": {event: day.isoformat() for event, day in facts.facts.items()},
+        "released": facts.released,
+        "reminders": case.reminders,
+        "lawful_route": facts.lawful_route,
+        "reason_code": case.reason_code,
+        "directed_to": case.directed_to,
+        "merged_into": str(case.merged_into) if case.merged_into else None,
     }

@@ -102,7 +102,7 @@ def _ours(case: Case, known: Reference, event: str, at: datetime, flags: Collect
 
 def _started(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> Case:
     fresh = {
-        rule.id: of_due(rule, due_for(rule, at, known.calendar), at, known.calendar)
+        rule.id: of_due(rule, due_for(rule, at, known.calendar), at)
         for rule in _ours(case, known, event, at, flags)
     }
     return replace(case, deadlines={**case.deadlines, **fresh}) if fresh else case
@@ -123,7 +123,7 @@ def _triaged_by_urgency(case: Case, known: Reference, at: datetime) -> Case:
         due = due_for(rule, case.facts.received_at, known.calendar)
         start = case.facts.received_at if due.due_at > at else at
         due = due_for(rule, start, known.calendar)
-        case = _with(case, of_due(rule, due, start, known.calendar))
+        case = _with(case, of_due(rule, due, start))
     return case
 
 

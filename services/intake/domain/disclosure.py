@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from libs.events.base import CaseFacts
-from libs.privacy.blindindex import read_phone
 from libs.privacy.masking import HIDDEN, mask_address, mask_id_number, mask_name, mask_phone
 from services.intake.domain.flags import FlagRules
 from services.intake.domain.people import Personal
@@ -27,7 +26,7 @@ def compartments(said: Personal, facts: CaseFacts, rules: FlagRules) -> Compartm
     Without consent to share, mediation learns nothing of the person; when secrecy was asked for, the matter
     goes on without the applicant (JN18 art 16). An accusation has no dossier at all: ask `Case.secret` first.
     """
-    contact = _contact(said.applicant, facts)
+    contact = _contact(said, facts)
     hidden = facts.anonymous or rules.hide_contact(facts.flags)
     contacts = {"notify": {**contact, "name": None}}
     story = {}
@@ -40,8 +39,8 @@ def compartments(said: Personal, facts: CaseFacts, rules: FlagRules) -> Compartm
     return {name: readers for name, readers in parts.items() if readers}
 
 
-def _contact(who: Mapping[str, Any], facts: CaseFacts) -> dict[str, object]:
-    phone = read_phone(who["phone"]) if who["phone"] and not facts.anonymous else None
+def _contact(said: Personal, facts: CaseFacts) -> dict[str, object]:
+    who, phone = said.applicant, None if facts.anonymous else said.phone
     return {
         "phone": phone.e164 if phone else None,
         "sms_capable": phone is not None and phone.takes_sms and bool(who["phone_verified"]),

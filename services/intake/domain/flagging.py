@@ -10,12 +10,12 @@ from libs.events.intake import CaseFlagsChanged, CaseReleased, CaseReminded
 from libs.web.errors import FieldError, ForbiddenAction, Invalid
 from services.intake.domain.case import (
     REGISTRARS,
-    SEALED_OFFICERS,
     SUPERVISORS,
     Case,
     Note,
     answer,
     audited,
+    detail,
     header,
     require,
     visible,
@@ -111,7 +111,7 @@ class LetGo:
     """A person takes the responsibility for routing a case that a flag holds back."""
 
     known: Reference
-    note: Note
+    note: Note | None
 
 
 def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]:
@@ -121,7 +121,7 @@ def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]
     held = command.known.flags.holds_back(case.facts.flags) and not case.facts.released
     if case.stage != "accepted" or not held:
         raise ForbiddenAction("no flag holds this case back", state=case.stage, allowed=[])
-    case = replace(case.with_facts(released=True), notes=(command.note,))
+    case = replace(case.with_facts(released=True), notes=(command.note,) if command.note else ())
     event = CaseReleased(**header(case), case=case.told_facts())
     return Decision(
         case,
@@ -169,11 +169,14 @@ def look(case: Case | None, command: Look, moment: Moment) -> Decision[Case]:
     """Record who saw the case before it is shown. Unmasking is a supervisor's, with a purpose."""
     case = visible(case, moment.actor)
     if command.note is None:
-        require(moment.actor, REGISTRARS | SEALED_OFFICERS, case)
-        return Decision(case, reply=answer(case, moment.version), audit=audited("case.read", case))
+        return Decision(case, reply=_read(case, moment), audit=audited("case.read", case))
     require(moment.actor, SUPERVISORS, case)
     return Decision(
         replace(case, notes=(command.note,)),
-        reply=answer(case, moment.version),
+        reply=_read(case, moment),
         audit=audited("case.revealed", case, purpose=str(command.note.note_id)),
     )
+
+
+def _read(case: Case, moment: Moment) -> dict[str, object]:
+    return {**answer(case, moment.version), **detail(case)}

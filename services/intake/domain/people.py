@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from libs.clocks.calendar import LOCAL
 from libs.privacy.blindindex import Phone, read_phone
@@ -21,6 +21,12 @@ class Personal:
 
     applicant: Mapping[str, Any]
     story: Mapping[str, Any]
+    phone: Phone | None
+
+    @classmethod
+    def of(cls, applicant: Mapping[str, Any], story: Mapping[str, Any]) -> Self:
+        """The parts, with the applicant's number understood."""
+        return cls(applicant, story, read_phone(applicant["phone"]) if applicant["phone"] else None)
 
 
 def personal(said: Statement) -> Personal:
@@ -28,7 +34,7 @@ def personal(said: Statement) -> Personal:
     applicant = said.applicant.model_dump(mode="json")
     if applicant["phone_verified"] is None:
         applicant["phone_verified"] = said.channel == "phone"
-    return Personal(
+    return Personal.of(
         applicant,
         {
             "narrative": said.narrative,
@@ -63,11 +69,6 @@ def has_needs(said: Statement) -> bool:
     return bool(
         who.language not in (None, COMMON_LANGUAGE) or who.language_help or who.ethnic_support or said.mode
     )
-
-
-def phone_of(said: Statement) -> Phone | None:
-    """The applicant's phone, if one was told."""
-    return read_phone(said.applicant.phone) if said.applicant.phone else None
 
 
 def warnings(said: Statement, phone: Phone | None, age: int | None, known: Reference) -> Iterator[Warning]:

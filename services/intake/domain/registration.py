@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.db.work import Decision, Moment, State
 from libs.events.base import CaseFacts
 from libs.events.intake import CaseRegistered
+from libs.privacy.blindindex import Phone
 from libs.web.errors import AlreadyExists, Busy, Title
 from services.intake.domain.case import (
     REGISTRARS,
@@ -25,7 +26,7 @@ from services.intake.domain.case import (
 )
 from services.intake.domain.clocks import with_clocks_of_registration
 from services.intake.domain.flags import Judged
-from services.intake.domain.people import entered, has_needs, phone_of, real_name, warnings
+from services.intake.domain.people import entered, has_needs, real_name, warnings
 from services.intake.domain.reference import Reference
 from services.intake.domain.ruling import Settle, settled
 from services.intake.domain.statement import Place, Ruling, Statement
@@ -48,7 +49,7 @@ class Judgement:
     warnings: tuple[Warning, ...]
 
 
-def judge(said: Statement, known: Reference, district: str, now: datetime) -> Judgement:
+def judge(said: Statement, phone: Phone | None, known: Reference, district: str, now: datetime) -> Judgement:
     """Flags, urgency and grid of a statement received `now` (≤ 0.3 ms), with all codes of the case.
 
     The query code is still empty: who registers draws it. Codes are checked before (`check_codes`).
@@ -81,7 +82,7 @@ def judge(said: Statement, known: Reference, district: str, now: datetime) -> Ju
         facts=said.facts,
         has_needs=has_needs(said),
     )
-    told = (*doubts, *_denied(judged), *warnings(said, phone_of(said), fields.age, known))
+    told = (*doubts, *_denied(judged), *warnings(said, phone, fields.age, known))
     return Judgement(facts, judged.said_urgency, told)
 
 

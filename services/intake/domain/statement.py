@@ -1,7 +1,8 @@
 """What comes in at the doors, with the limit of every field. Only channel and narrative are asked for: what
 is missing is a task for triage, never a reason not to register (XF22 arts 22, 44(1)).
 
-Each model is strict (no number in place of a text) and closed (an unknown field is an error, not a loss).
+Types are taken at their word (no number for a text or a date, no text for a number), and models are closed:
+an unknown field is an error, not a loss.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -9,7 +10,17 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from libs.clocks.calendar import LOCAL
@@ -30,6 +41,13 @@ def _cleaned(text: str) -> str:
         raise PydanticCustomError("unprintable", "control characters are not accepted") from None
 
 
+def _iso(value: object) -> object:
+    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise PydanticCustomError("date_type", "must be a date or time as ISO 8601 writes it")
+
+
 def _credible(day: date) -> date:
     if day < EARLIEST:
         raise PydanticCustomError("too_early", "before 1900-01-01")
@@ -46,14 +64,18 @@ Paragraph = Annotated[str, _text(2_000), AfterValidator(_cleaned)]
 Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
-Day = Annotated[date, AfterValidator(_credible)]
+Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_iso)]
 Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
+AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
+Lack = Literal["kind", "grid", "decision", "identity"]
+"""What a case at triage waits for."""
 
 
 class Said(BaseModel):
     """The base of all input. Faults are told without the value that caused them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Place(Said):
@@ -75,13 +97,13 @@ class Applicant(Said):
 
     name: Line | None = None
     phone: Phone | None = None
-    phone_verified: bool | None = None
+    phone_verified: StrictBool | None = None
     id_number: Line | None = None
-    anonymous: bool = False
+    anonymous: StrictBool = False
     language: Language | None = None
-    language_help: bool | None = None
-    ethnic_support: bool | None = None
-    safe_contact: bool = True
+    language_help: StrictBool | None = None
+    ethnic_support: StrictBool | None = None
+    safe_contact: StrictBool = True
     guardian: Guardian | None = None
     birth_date: Day | None = None
 
@@ -91,7 +113,7 @@ class Respondent(Said):
 
     name: Line | None = None
     phone: Phone | None = None
-    organisation: bool = False
+    organisation: StrictBool = False
 
 
 class Representative(Said):
@@ -105,8 +127,8 @@ class Representative(Said):
 class Consents(Said):
     """What the person agreed to; silence is no consent (PIPL arts 14, 23)."""
 
-    share_with_partner: bool = False
-    sms: bool = False
+    share_with_partner: StrictBool = False
+    sms: StrictBool = False
 
 
 class Ruling(Said):
@@ -127,7 +149,7 @@ class Statement(Said):
     narrative: Narrative
     district: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
     external_ref: Code | None = None
-    received_at: AwareDatetime | None = None
+    received_at: Instant | None = None
     happened_on: Day | None = None
     kind: Code | None = None
     category: Code | None = None
@@ -135,9 +157,9 @@ class Statement(Said):
     place: Place = Place()
     applicant: Applicant = Applicant()
     respondents: Annotated[tuple[Respondent, ...], Field(max_length=20)] = ()
-    headcount: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    headcount: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
     representatives: Annotated[tuple[Representative, ...], Field(max_length=50)] = ()
-    amount_fen: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    amount_fen: Annotated[StrictInt, Field(ge=0, le=10**15)] | None = None
     flags: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
     complained_about_org: Code | None = None
     chosen_target: Code | None = None
@@ -158,7 +180,7 @@ class FlagChange(Said):
 class Reminder(Said):
     """The body of `POST …/reminders` (催办)."""
 
-    new_facts: bool = False
+    new_facts: StrictBool = False
     text: Paragraph | None = None
 
 
@@ -172,7 +194,7 @@ class Duty(Said):
     """The body of `POST …/duties`: an act that one of intake's clocks waits for was done."""
 
     rule: Code
-    done_at: AwareDatetime | None = None
+    done_at: Instant | None = None
     text: Paragraph | None = None
 
 
@@ -180,6 +202,21 @@ class Reveal(Said):
     """The body of `POST …/reveal`: what the personal data is needed for."""
 
     purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+
+
+class Search(Said):
+    """The body of `POST /v1/cases/search`: personal data never stands in a URL (G21)."""
+
+    phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)] | None = None
+    state: Code | None = None
+    kind: Code | None = None
+    category: Code | None = None
+    area: AreaCode | None = None
+    flag: Code | None = None
+    query_code: Code | None = None
+    needs: Lack | None = None
+    limit: Annotated[StrictInt, Field(ge=1, le=100)] = 50
+    after: Annotated[str, Field(max_length=512)] | None = None
 
 
 def check(said: Statement, known: Reference, now: datetime) -> None:

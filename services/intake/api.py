@@ -1,0 +1,162 @@
+"""HTTP in (interfaces.md 3): parse, let in, call one handler, answer."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.runtime.telemetry import traceparent
+from libs.web import paging
+from libs.web.answers import answer, json
+from libs.web.asgi import received_at
+from libs.web.auth import staff
+from libs.web.etag import etag, if_match
+from libs.web.idempotency import idempotency
+from libs.web.paging import After, Limit
+from libs.web.principal import Principal
+from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, SUPERVISORS
+from services.intake.domain.statement import (
+    AreaCode,
+    Code,
+    Duty,
+    FlagChange,
+    Lack,
+    Release,
+    Reminder,
+    Reveal,
+    Ruling,
+    Search,
+    Statement,
+)
+from services.intake.handlers import acting, reading, registering
+from services.intake.handlers.desk import Asked, Desk
+from services.intake.handlers.desk import Query as Wanted
+
+CASES = "cases"
+
+Caller = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS))]
+Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))]
+
+router = APIRouter(prefix="/v1/cases", tags=["cases"])
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.container
+    return desk
+
+
+def _asked(request: Request, caller: Principal, *, version: int | None = None) -> Asked:
+    """A request that acts, made repeatable by its key."""
+    key = idempotency(request, caller)
+    return Asked(caller.actor(), received_at(request), key, version, traceparent())
+
+
+def _reading(request: Request, caller: Principal) -> Asked:
+    return Asked(caller.actor(), received_at(request), trace=traceparent())
+
+
+@router.post("", status_code=201)
+async def register(request: Request, said: Statement, caller: Caller) -> Response:
+    """Register a matter, with flags, urgency and grid; a decision may come with it."""
+    return answer(await registering.register(_desk(request), said, _asked(request, caller)))
+
+
+@router.get("")
+async def list_cases(
+    request: Request,
+    caller: Caller,
+    state: Code | None = None,
+    kind: Code | None = None,
+    category: Code | None = None,
+    area: AreaCode | None = None,
+    flag: Code | None = None,
+    query_code: Code | None = None,
+    needs: Annotated[Lack | None, Query()] = None,
+    limit: Limit = paging.DEFAULT_LIMIT,
+    after: After = None,
+) -> Response:
+    """The newest cases of the caller's districts; `needs` is the triage queue."""
+    criteria = {
+        "state": state,
+        "kind": kind,
+        "category": category,
+        "area": area,
+        "flag": flag,
+        "query_code": query_code,
+        "needs": needs,
+    }
+    return await _page(_desk(request), caller, limit, after, criteria)
+
+
+@router.post("/search")
+async def search(request: Request, search: Search, caller: Caller) -> Response:
+    """The same list, also by phone: whole, or its last four digits."""
+    desk = _desk(request)
+    criteria = search.model_dump(exclude={"phone", "limit", "after"})
+    if search.phone is not None:
+        criteria |= reading.phone_hashes(desk, search.phone, caller.districts)
+    return await _page(desk, caller, search.limit, search.after, criteria)
+
+
+@router.get("/{case_id}")
+async def read(request: Request, case_id: UUID, caller: Caller) -> Response:
+    """One case, its personal fields masked."""
+    body, version = await reading.read(_desk(request), case_id, _reading(request, caller))
+    return json(body, etag=etag(version))
+
+
+@router.post("/{case_id}/reveal")
+async def reveal(request: Request, case_id: UUID, purpose: Reveal, caller: Supervisor) -> Response:
+    """One case in plain, for a purpose that stays with the audit record."""
+    body, version = await reading.reveal(_desk(request), case_id, purpose, _reading(request, caller))
+    return json(body, etag=etag(version))
+
+
+@router.post("/{case_id}/decision")
+async def decide(request: Request, case_id: UUID, ruling: Ruling, caller: Caller) -> Response:
+    """Accept, refuse, forward or merge; needs `If-Match`."""
+    asked = _asked(request, caller, version=if_match(request))
+    return answer(await acting.decide(_desk(request), case_id, ruling, asked))
+
+
+@router.post("/{case_id}/flags")
+async def change_flags(request: Request, case_id: UUID, change: FlagChange, caller: Caller) -> Response:
+    """Raise flags; lower them as a supervisor, with a reason."""
+    return answer(await acting.flag(_desk(request), case_id, change, _asked(request, caller)))
+
+
+@router.post("/{case_id}/release")
+async def release(request: Request, case_id: UUID, why: Release, caller: Supervisor) -> Response:
+    """Let a case go to routing that a flag holds back; needs `If-Match`."""
+    asked = _asked(request, caller, version=if_match(request))
+    return answer(await acting.let_go(_desk(request), case_id, why, asked))
+
+
+@router.post("/{case_id}/reminders", status_code=201)
+async def remind(request: Request, case_id: UUID, reminder: Reminder, caller: Caller) -> Response:
+    """Record that the citizen asked again (催办)."""
+    return answer(await acting.reminded(_desk(request), case_id, reminder, _asked(request, caller)))
+
+
+@router.post("/{case_id}/duties")
+async def fulfil(request: Request, case_id: UUID, duty: Duty, caller: Caller) -> Response:
+    """Record that an act was done that one of intake's clocks waits for."""
+    return answer(await acting.done(_desk(request), case_id, duty, _asked(request, caller)))
+
+
+async def _page(
+    desk: Desk, caller: Principal, limit: int, after: str | None, criteria: dict[str, Any]
+) -> Response:
+    begin = paging.decode(CASES, after, UUID)
+    wanted = Wanted(
+        districts=caller.districts,
+        sealed=not caller.roles.isdisjoint(SEALED_OFFICERS),
+        open_kinds=not caller.roles.isdisjoint(REGISTRARS),
+        limit=limit,
+        after=begin[0] if begin else None,
+        **criteria,
+    )
+    items, last = await reading.find(desk, wanted)
+    return json(paging.page(items, paging.encode(CASES, last) if last else None))

@@ -1,0 +1,22 @@
+"""The use cases of intake; `USE_CASES` is the contents page."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from libs.db.work import UseCase
+from services.intake.domain.case import Case
+from services.intake.handlers.acting import CHANGE_FLAGS, FULFIL, RELEASE, REMIND, SETTLE
+from services.intake.handlers.alarms import RING
+from services.intake.handlers.reading import LOOK
+from services.intake.handlers.registering import REGISTER
+
+USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
+    "POST /v1/cases": REGISTER,
+    "POST /v1/cases/{case_id}/decision": SETTLE,
+    "POST /v1/cases/{case_id}/flags": CHANGE_FLAGS,
+    "POST /v1/cases/{case_id}/release": RELEASE,
+    "POST /v1/cases/{case_id}/reminders": REMIND,
+    "POST /v1/cases/{case_id}/duties": FULFIL,
+    "GET /v1/cases/{case_id}, POST /v1/cases/{case_id}/reveal": LOOK,
+    "a deadline ran out or comes near": RING,
+}

@@ -1,0 +1,105 @@
+"""What people do to a case that exists. The door's command becomes a sealed one; the domain decides it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from libs.db.work import Outcome, State, UseCase
+from libs.web.errors import Busy
+from services.intake.domain.case import Case, Note
+from services.intake.domain.duties import Fulfil, fulfil
+from services.intake.domain.flagging import (
+    ChangeFlags,
+    DossierOutdated,
+    LetGo,
+    Remind,
+    change_flags,
+    release,
+    remind,
+)
+from services.intake.domain.ruling import Settle, settle
+from services.intake.domain.statement import Duty, FlagChange, Release, Reminder, Ruling
+from services.intake.handlers.desk import Asked, Desk, work
+from services.intake.handlers.sealing import note
+
+SETTLE: Final = UseCase("settle", settle)
+CHANGE_FLAGS: Final = UseCase("change_flags", change_flags)
+RELEASE: Final = UseCase("release", release)
+REMIND: Final = UseCase("remind", remind)
+FULFIL: Final = UseCase("fulfil", fulfil)
+
+RESEALS: Final = 3
+"""How often a dossier is sealed again when the case changed meanwhile."""
+
+
+async def act(
+    desk: Desk,
+    use_case: UseCase[Case, Any],
+    case_id: UUID,
+    command: Any,
+    asked: Asked,
+    also: tuple[UUID, ...] = (),
+) -> Outcome:
+    """Submit the command of an act; the outcome, or its refusal."""
+    return await desk.shell.submit(work(use_case, case_id, command, asked, also=also))
+
+
+async def decide(desk: Desk, case_id: UUID, ruling: Ruling, asked: Asked) -> Outcome:
+    """Accept, refuse, forward or merge a registered case."""
+    command = Settle(desk.known, ruling, await noted(desk, case_id, ruling.action, ruling.reason_text, asked))
+    also = (ruling.into,) if ruling.into and ruling.into != case_id else ()
+    return await act(desk, SETTLE, case_id, command, asked, also)
+
+
+async def flag(desk: Desk, case_id: UUID, change: FlagChange, asked: Asked) -> Outcome:
+    """Raise and lower flags. Where they decide what the dossier shows, it is sealed anew with them."""
+    text = await noted(desk, case_id, "flags", change.reason, asked)
+    for _ in range(RESEALS):
+        dossier = await _resealed(desk, case_id, change)
+        command = ChangeFlags(desk.known, change.add, change.remove, text, dossier)
+        try:
+            return await act(desk, CHANGE_FLAGS, case_id, command, asked)
+        except DossierOutdated:
+            continue
+    raise Busy(retry_after=1)
+
+
+async def let_go(desk: Desk, case_id: UUID, request: Release, asked: Asked) -> Outcome:
+    """Release a case that a flag holds back."""
+    text = await noted(desk, case_id, "release", request.reason, asked)
+    return await act(desk, RELEASE, case_id, LetGo(desk.known, text), asked)
+
+
+async def reminded(desk: Desk, case_id: UUID, reminder: Reminder, asked: Asked) -> Outcome:
+    """Record that the citizen asked again."""
+    text = await noted(desk, case_id, "reminder", reminder.text, asked)
+    return await act(desk, REMIND, case_id, Remind(reminder.new_facts, text), asked)
+
+
+async def done(desk: Desk, case_id: UUID, duty: Duty, asked: Asked) -> Outcome:
+    """Record that an act was done that one of intake's clocks waits for."""
+    text = await noted(desk, case_id, "duty", duty.text, asked)
+    return await act(desk, FULFIL, case_id, Fulfil(duty.rule, duty.done_at, text), asked)
+
+
+async def noted(desk: Desk, case_id: UUID, act: str, text: str | None, asked: Asked) -> Note | None:
+    """The free text of an act, sealed; None without text, or without a case (whose absence the act finds)."""
+    kept = await desk.views.kept(case_id) if text else None
+    if kept is None or text is None:
+        return None
+    key = desk.vault.key_of(kept)
+    return note(key, desk.new_id(), act, asked.at, asked.actor.label(), text)
+
+
+async def _resealed(desk: Desk, case_id: UUID, change: FlagChange) -> State | None:
+    """The next dossier with the flags as they will be; None where they do not decide what it shows."""
+    rules = desk.known.flags
+    touched = [flag for flag in (*change.add, *change.remove) if flag in rules.by_code]
+    if not rules.hide_contact(touched):
+        return None
+    kept, facts = await desk.views.kept(case_id), await desk.views.facts(case_id)
+    if kept is None or facts is None:
+        return None
+    flags = rules.sorted({*facts.flags, *change.add} - set(change.remove))
+    said = desk.vault.open(kept)
+    then = facts.model_copy(update={"flags": flags})
+    return desk.vault.dossier(case_id, kept.district, facts.dossier_version + 1, said, then, rules)

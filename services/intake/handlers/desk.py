@@ -1,0 +1,109 @@
+"""What the use cases need from outside, as the composition root provides it. No driver and no framework."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import Any, Protocol
+from uuid import UUID
+
+from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
+from libs.events.base import CaseFacts
+from services.intake.domain.case import Case
+from services.intake.domain.reference import Reference
+from services.intake.handlers.sealing import Kept, Vault
+
+
+class Runs(Protocol):
+    """The shell of the use cases."""
+
+    async def submit(self, work: Work[Case, Any]) -> Outcome:
+        """Do one command; raises its refusal."""
+
+    async def run(self, works: Sequence[Work[Case, Any]]) -> Sequence[Any]:
+        """Do a batch of the service's own commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A list that is asked for; a criterion that is None asks nothing.
+
+    `sealed` and `open_kinds` say which cases the caller may know of; `phones` and `last_fours` are hashes.
+    """
+
+    districts: frozenset[str]
+    sealed: bool
+    open_kinds: bool
+    limit: int
+    after: UUID | None = None
+    state: str | None = None
+    kind: str | None = None
+    category: str | None = None
+    area: str | None = None
+    flag: str | None = None
+    query_code: str | None = None
+    needs: str | None = None
+    phones: tuple[bytes, ...] | None = None
+    last_fours: tuple[bytes, ...] | None = None
+
+
+class Views(Protocol):
+    """What is read without changing anything."""
+
+    async def kept(self, case_id: UUID) -> Kept | None:
+        """The sealed personal part of a case."""
+
+    async def facts(self, case_id: UUID) -> CaseFacts | None:
+        """The codes of a case."""
+
+    async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
+        """The newest cases that match, with their versions, one more than `limit` if there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, when, and how the request is made repeatable."""
+
+    actor: Actor
+    at: datetime
+    key: IdempotencyKey | None = None
+    version: int | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The tools of the service's use cases."""
+
+    shell: Runs
+    views: Views
+    vault: Vault
+    known: Reference
+    now: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    chance: Random
+    """Draws query codes: a source that nobody can foresee, or a seeded one in tests."""
+
+
+def work(
+    use_case: UseCase[Case, Any],
+    case_id: UUID,
+    command: Any,
+    asked: Asked,
+    *,
+    district: str = "",
+    also: tuple[UUID, ...] = (),
+) -> Work[Case, Any]:
+    """The command of a request. A case that exists has its district already."""
+    return Work(
+        use_case=use_case,
+        case_id=case_id,
+        command=command,
+        actor=asked.actor,
+        district=district,
+        received_at=asked.at,
+        also=also,
+        key=asked.key,
+        expected_version=asked.version,
+        trace=asked.trace,
+    )

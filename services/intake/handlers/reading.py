@@ -1,0 +1,62 @@
+"""Reading cases. Whoever sees a person's data leaves an audit record before seeing it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from libs.db.work import UseCase
+from libs.privacy.blindindex import read_phone
+from libs.web.errors import FieldError, Invalid, NotFound
+from services.intake.domain.case import SUPERVISORS, answer
+from services.intake.domain.disclosure import masked, plain
+from services.intake.domain.flagging import Look, look
+from services.intake.domain.statement import Reveal
+from services.intake.handlers.acting import noted
+from services.intake.handlers.desk import Asked, Desk, Query, work
+
+LOOK: Final = UseCase("look", look)
+
+_LAST_FOUR: Final = re.compile(r"\d{4}")
+
+
+async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any], int]:
+    """A case with its personal fields masked, and its version."""
+    outcome = await desk.shell.submit(work(LOOK, case_id, Look(), asked))
+    kept = await desk.views.kept(case_id)
+    if kept is None:
+        raise NotFound
+    hidden = desk.known.flags.hide_contact(outcome.body["flags"])
+    hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
+    return {**outcome.body, **masked(desk.vault.open(kept), hide_applicant=hide)}, outcome.version
+
+
+async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:
+    """A case with its personal fields in plain, for a purpose that is kept with the audit record."""
+    purpose = await noted(desk, case_id, "reveal", request.purpose, asked)
+    if purpose is None:
+        raise NotFound
+    outcome = await desk.shell.submit(work(LOOK, case_id, Look(purpose), asked))
+    kept = await desk.views.kept(case_id)
+    if kept is None:
+        raise NotFound
+    return {**outcome.body, **plain(desk.vault.open(kept))}, outcome.version
+
+
+async def find(desk: Desk, query: Query) -> tuple[Sequence[dict[str, Any]], UUID | None]:
+    """A page of cases, newest first and without personal fields, and the case after which the next begins."""
+    found = await desk.views.find(query)
+    page = found[: query.limit]
+    after = page[-1][0].case_id if len(found) > query.limit else None
+    return [answer(case, version) for case, version in page], after
+
+
+def phone_hashes(desk: Desk, phone: str, districts: frozenset[str]) -> dict[str, tuple[bytes, ...]]:
+    """What to look for when a caller tells a number, or its last four digits; Invalid for what is neither."""
+    if _LAST_FOUR.fullmatch(phone):
+        traces = [desk.vault.trace(district, phone) for district in sorted(districts)]
+        return {"last_fours": tuple(trace.last_four for trace in traces)}
+    e164 = read_phone(phone).e164
+    if e164 is None:
+        raise Invalid(errors=[FieldError("/phone", "invalid_phone")])
+    return {"phones": tuple(desk.vault.trace(district, e164).whole for district in sorted(districts))}

@@ -1,0 +1,121 @@
+"""Sealing what was said, and opening it again: before the queue and outside every transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from libs.db.work import State
+from libs.events.base import CaseFacts
+from libs.events.dossier import DossierSealed
+from libs.privacy import vault
+from libs.privacy.blindindex import blind_index, last_four_index
+from libs.privacy.dossier import seal_compartment
+from libs.privacy.keyring import Keyring
+from services.intake.domain.case import SEALED_KIND, Note, PhoneTrace, Sealed
+from services.intake.domain.disclosure import compartments
+from services.intake.domain.flags import FlagRules
+from services.intake.domain.people import Personal
+
+PURPOSE: Final = "vault-intake"
+INDEX: Final = "index"
+PHONE: Final = "intake.applicant.phone"
+"""The column that a phone's hash is bound to, so that hashes of two services say nothing of each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row of the vault, as the store reads it."""
+
+    case_id: UUID
+    district: str
+    key_version: int
+    data_key: bytes
+    applicant: bytes
+    story: bytes
+
+
+class CaseKey:
+    """The data key of one case, ready for use. A text opens only in the row and column it was sealed for."""
+
+    def __init__(self, keyring: Keyring, wrapped: vault.WrappedKey) -> None:
+        self.wrapped = wrapped
+        self._key = vault.unwrap(keyring, wrapped)
+
+    def seal(self, table: str, column: str, row: UUID, content: Any) -> bytes:
+        """The JSON-able content as it may be stored there."""
+        return vault.seal(orjson.dumps(content), self._key, **self._place(table, column, row))
+
+    def open(self, table: str, column: str, row: UUID, sealed: bytes) -> Any:
+        """The content again; raises SealBroken for one of another place."""
+        return orjson.loads(vault.unseal(sealed, self._key, **self._place(table, column, row)))
+
+    def _place(self, table: str, column: str, row: UUID) -> Any:
+        return {"table": table, "column": column, "row": row, "key_version": self.wrapped.version}
+
+
+class Vault:
+    """Seals and opens with the keys of this service; holds no plain text."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def new_key(self) -> CaseKey:
+        """A data key of its own for a new case."""
+        return CaseKey(self._keyring, vault.new_data_key(self._keyring, PURPOSE))
+
+    def key_of(self, kept: Kept) -> CaseKey:
+        """The data key of a case that exists."""
+        return CaseKey(self._keyring, vault.WrappedKey(PURPOSE, kept.key_version, kept.data_key))
+
+    def close(self, key: CaseKey, case_id: UUID, district: str, said: Personal) -> Sealed:
+        """A new case's personal part, and the traces of its applicant's phone."""
+        return Sealed(
+            key_version=key.wrapped.version,
+            data_key=key.wrapped.wrapped,
+            applicant=key.seal("vault", "applicant", case_id, said.applicant),
+            story=key.seal("vault", "story", case_id, said.story),
+            phone=self.trace(district, said.phone.e164) if said.phone and said.phone.e164 else None,
+        )
+
+    def open(self, kept: Kept) -> Personal:
+        """What was said, in plain."""
+        key = self.key_of(kept)
+        return Personal.of(
+            key.open("vault", "applicant", kept.case_id, kept.applicant),
+            key.open("vault", "story", kept.case_id, kept.story),
+        )
+
+    def trace(self, district: str, e164: str) -> PhoneTrace:
+        """The hashes under which a number is found in a district."""
+        key = self._keyring.current(INDEX)
+        return PhoneTrace(
+            blind_index(key, district, PHONE, e164), last_four_index(key, district, PHONE, e164)
+        )
+
+    def dossier(
+        self, case_id: UUID, district: str, version: int, said: Personal, facts: CaseFacts, rules: FlagRules
+    ) -> State | None:
+        """The record of `intake.dossier.v1`, each part sealed for its reader; none of an accusation."""
+        if facts.kind == SEALED_KIND:
+            return None
+        record = DossierSealed(
+            case_id=case_id,
+            district=district,
+            version=version,
+            compartments={
+                name: {
+                    reader: seal_compartment(self._keyring, reader, case_id, name, version, content)
+                    for reader, content in readers.items()
+                }
+                for name, readers in compartments(said, facts, rules).items()
+            },
+        )
+        return State(record.TOPIC, str(case_id), version, record.model_dump_json().encode())
+
+
+def note(key: CaseKey, note_id: UUID, act: str, at: datetime, by: str, text: str) -> Note:
+    """A free text of an act, sealed with the key of its case."""
+    return Note(note_id, act, at, by, key.seal("note", "text", note_id, text))

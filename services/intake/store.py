@@ -1,0 +1,307 @@
+"""All SQL of intake: what the shell loads and saves in batches, and what people read."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from libs.db.faults import Conflict
+from libs.db.pool import Database, Tx
+from libs.db.work import Change, Work
+from libs.events.base import CaseFacts
+from libs.messaging import deadlines
+from libs.messaging.deadline import Deadline
+from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed, Warning
+from services.intake.domain.registration import Neighbours, Register
+from services.intake.handlers.desk import Query
+from services.intake.handlers.sealing import Kept
+
+MOST_TWINS = 5
+"""Cases of the same phone that the answer to a registration names, the newest first."""
+
+
+class IntakeStore:
+    """The cases as the shell reads and writes them; rows are locked through their heads."""
+
+    async def load(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, Case]:
+        """The cases with all their clocks, without what is sealed."""
+        rows = await tx.fetch("select * from intake_case where case_id = any($1)", case_ids)
+        clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
+        return {row["case_id"]: case_of(row, clocks.get(row["case_id"], {})) for row in rows}
+
+    async def share(self, tx: Tx, works: Sequence[Work[Case, Any]]) -> Neighbours:
+        """What new cases of the batch must know of those that exist."""
+        new = [work.command for work in works if isinstance(work.command, Register)]
+        if not new:
+            return Neighbours()
+        codes = await tx.fetch(
+            "select query_code from intake_case where query_code = any($1)",
+            [code for command in new for code in command.query_codes],
+        )
+        return Neighbours(
+            codes={row["query_code"] for row in codes},
+            origins=await _origins(tx, [command.origin for command in new if command.origin]),
+            twins=await _twins(tx, [command.sealed.phone.whole for command in new if command.sealed.phone]),
+        )
+
+    async def save(self, tx: Tx, changes: Sequence[Change[Case]], shared: Neighbours) -> None:
+        """One statement per table, sorted by key. Raises Conflict when a query code or external number was
+        taken meanwhile: the batch is decided again with what is known then."""
+        written = [(change, change.after) for change in changes if change.after is not None]
+        await _insert_cases(tx, [case for change, case in written if change.before is None])
+        await _update_cases(tx, [case for change, case in written if change.before is not None])
+        await _insert_sealed(tx, [(case, case.sealed) for _, case in written if case.sealed is not None])
+        await _insert_notes(tx, [case for _, case in written if case.notes])
+        await deadlines.save(
+            tx,
+            [
+                (
+                    case.case_id,
+                    case.district,
+                    change.before.deadlines if change.before else {},
+                    case.deadlines,
+                )
+                for change, case in written
+            ],
+        )
+
+
+async def _origins(tx: Tx, origins: Sequence[Origin]) -> dict[Origin, UUID]:
+    if not origins:
+        return {}
+    rows = await tx.fetch(
+        """
+        select c.credential, c.external_ref, c.case_id from intake_case c
+        join unnest($1::text[], $2::text[]) as o (credential, external_ref) using (credential, external_ref)
+        where c.external_ref is not null
+        """,
+        [origin.credential for origin in origins],
+        [origin.external_ref for origin in origins],
+    )
+    return {Origin(row["credential"], row["external_ref"]): row["case_id"] for row in rows}
+
+
+async def _twins(tx: Tx, phones: Sequence[bytes]) -> Mapping[bytes, tuple[UUID, ...]]:
+    """The newest cases of each phone that were not finished here, accusations left out."""
+    if not phones:
+        return {}
+    rows = await tx.fetch(
+        """
+        select w.whole, t.case_id from unnest($1::bytea[]) as w (whole)
+        cross join lateral (
+            select p.case_id from phone_trace p join intake_case c using (case_id)
+            where p.whole = w.whole and c.state in ('registered', 'accepted', 'forwarded')
+              and c.kind is distinct from $2
+            order by p.case_id desc limit $3
+        ) t order by t.case_id desc
+        """,
+        sorted(set(phones)),
+        SEALED_KIND,
+        MOST_TWINS,
+    )
+    found: dict[bytes, tuple[UUID, ...]] = defaultdict(tuple)
+    for row in rows:
+        found[row["whole"]] += (row["case_id"],)
+    return found
+
+
+async def _insert_cases(tx: Tx, cases: Sequence[Case]) -> None:
+    if not cases:
+        return
+    written = await tx.execute(
+        """
+        insert into intake_case (case_id, district, state, facts, said_urgency, reminders, reason_code,
+            directed_to, merged_into, happened_on, warnings, twins, credential, external_ref)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::int[],
+            $7::text[], $8::text[], $9::uuid[], $10::date[], $11::jsonb[], $12::jsonb[], $13::text[],
+            $14::text[])
+        order by 1
+        on conflict do nothing
+        """,
+        *_columns(cases, ("case_id", "district", "stage", "facts", "said_urgency")),
+        *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
+        [_json([warning.as_json() for warning in case.warnings]) for case in cases],
+        [_json(case.twins) for case in cases],
+        [case.origin.credential if case.origin else None for case in cases],
+        [case.origin.external_ref if case.origin else None for case in cases],
+    )
+    if written != len(cases):
+        raise Conflict
+
+
+async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
+    if not cases:
+        return
+    await tx.execute(
+        """
+        update intake_case c set state = n.state, facts = n.facts, reminders = n.reminders,
+            reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into
+        from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::int[], $5::text[], $6::text[], $7::uuid[])
+            as n (case_id, state, facts, reminders, reason_code, directed_to, merged_into)
+        where c.case_id = n.case_id
+        """,
+        *_columns(
+            cases,
+            ("case_id", "stage", "facts", "reminders", "reason_code", "directed_to", "merged_into"),
+        ),
+    )
+
+
+def _columns(cases: Sequence[Case], names: Iterable[str]) -> Iterable[list[Any]]:
+    """The values of these fields over all cases, as a set-based statement takes them."""
+    for name in names:
+        values = [getattr(case, name) for case in cases]
+        yield [value.model_dump_json() for value in values] if name == "facts" else values
+
+
+async def _insert_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
+    if not rows:
+        return
+    await tx.execute(
+        """
+        insert into vault (case_id, district, key_version, data_key, applicant, story)
+        select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bytea[], $5::bytea[], $6::bytea[])
+        order by 1
+        """,
+        [case.case_id for case, _ in rows],
+        [case.district for case, _ in rows],
+        [sealed.key_version for _, sealed in rows],
+        [sealed.data_key for _, sealed in rows],
+        [sealed.applicant for _, sealed in rows],
+        [sealed.story for _, sealed in rows],
+    )
+    phones = [(case.case_id, sealed.phone) for case, sealed in rows if sealed.phone is not None]
+    await tx.execute(
+        """
+        insert into phone_trace (case_id, whole, last_four)
+        select * from unnest($1::uuid[], $2::bytea[], $3::bytea[]) order by 1
+        """,
+        [case_id for case_id, _ in phones],
+        [phone.whole for _, phone in phones],
+        [phone.last_four for _, phone in phones],
+    )
+
+
+async def _insert_notes(tx: Tx, cases: Sequence[Case]) -> None:
+    rows = sorted(
+        ((note, case.case_id) for case in cases for note in case.notes), key=lambda row: row[0].note_id
+    )
+    if not rows:
+        return
+    await tx.execute(
+        """
+        insert into note (note_id, case_id, act, at, by, text)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[])
+        """,
+        [note.note_id for note, _ in rows],
+        [case_id for _, case_id in rows],
+        [note.act for note, _ in rows],
+        [note.at for note, _ in rows],
+        [note.by for note, _ in rows],
+        [note.text for note, _ in rows],
+    )
+
+
+def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
+    """The case of a row of `intake_case`."""
+    return Case(
+        case_id=row["case_id"],
+        district=row["district"],
+        stage=row["state"],
+        facts=CaseFacts.model_validate_json(row["facts"]),
+        said_urgency=row["said_urgency"],
+        deadlines=clocks,
+        reminders=row["reminders"],
+        reason_code=row["reason_code"],
+        directed_to=row["directed_to"],
+        merged_into=row["merged_into"],
+        happened_on=row["happened_on"],
+        warnings=tuple(Warning(**warning) for warning in orjson.loads(row["warnings"])),
+        twins=tuple(map(UUID, orjson.loads(row["twins"]))),
+        origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
+    )
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+class IntakeViews:
+    """What people read; every query carries the caller's districts and what they may know of."""
+
+    def __init__(self, database: Database, store: IntakeStore) -> None:
+        self._database = database
+        self._store = store
+
+    async def kept(self, case_id: UUID) -> Kept | None:
+        """The sealed personal part of a case. Whether the caller may see it is decided on the case."""
+        async with self._database.read() as tx:
+            row = await tx.fetchrow("select * from vault where case_id = $1", case_id)
+        return Kept(**row) if row else None
+
+    async def facts(self, case_id: UUID) -> CaseFacts | None:
+        """The codes of a case."""
+        async with self._database.read() as tx:
+            facts = await tx.fetchval("select facts from intake_case where case_id = $1", case_id)
+        return CaseFacts.model_validate_json(facts) if facts else None
+
+    async def find(self, query: Query) -> list[tuple[Case, int]]:
+        """The newest cases that match, with their versions; one more than the page holds."""
+        where = _Conditions()
+        where.add("c.district = any({})", sorted(query.districts))
+        if not query.sealed:
+            where.add("c.kind is distinct from {}", SEALED_KIND)
+        if not query.open_kinds:
+            where.add("c.kind = {}", SEALED_KIND)
+        for sql, value in (
+            ("c.case_id < {}", query.after),
+            ("c.state = {}", query.state),
+            ("c.kind = {}", query.kind),
+            ("c.category = {}", query.category),
+            ("starts_with(c.grid, {})", query.area),
+            ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
+            ("c.query_code = {}", query.query_code),
+            ("p.whole = any({})", query.phones),
+            ("p.last_four = any({})", query.last_fours),
+        ):
+            if value is not None:
+                where.add(sql, value)
+        if query.needs is not None:
+            where.add(_NEEDS[query.needs])
+        traces = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
+        sql = f"""
+            select c.*, h.version from intake_case c join case_head h using (case_id) {traces}
+            where {where.sql} order by c.case_id desc limit {query.limit + 1}
+        """  # noqa: S608 - every value is a parameter
+        async with self._database.read() as tx:
+            rows = await tx.fetch(sql, *where.values)
+            clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
+        return [(case_of(row, clocks.get(row["case_id"], {})), row["version"]) for row in rows]
+
+
+_NEEDS = {
+    "kind": "c.state = 'registered' and c.kind is null",
+    "grid": "c.state in ('registered', 'accepted') and c.grid is null",
+    "decision": "c.state = 'registered'",
+    "identity": "c.state = 'registered' and c.facts @> '{\"real_name\": false, \"anonymous\": false}'",
+}
+"""What waits for a person at triage, by what it lacks."""
+
+
+class _Conditions:
+    """Conditions joined by `and`, each value a parameter in the order of its `{}`."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+        self._parts: list[str] = []
+
+    def add(self, sql: str, *values: object) -> None:
+        first = len(self.values) + 1
+        self._parts.append(sql.format(*(f"${number}" for number in range(first, first + len(values)))))
+        self.values += values
+
+    @property
+    def sql(self) -> str:
+        return " and ".join(self._parts)
