@@ -83,7 +83,8 @@ class EmbeddedKafka:
         fresh = self.data.with_name("data.new")
         shutil.rmtree(fresh, ignore_errors=True)
         settings = self._write_settings("format.properties", fresh, free_port(), free_port())
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A dash in front would be taken for an option.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         run_once(
             self.home,
             "kafka-format",

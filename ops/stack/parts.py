@@ -100,6 +100,11 @@ class Stack:
     demo_data: bool
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """The programs that have a database and read topics."""
+        return tuple(name for name in self.programs if name in SERVICES)
+
+    @property
     def dsn(self) -> str:
         """The server that holds the services' databases."""
         return self.postgres.dsn if self.postgres else self.outside.get("HESHI_POSTGRES", "")
@@ -144,6 +149,9 @@ def choose(
         for part in PARTS
         if (part in only or not only) and part not in without and given.get(part) not in outside
     ]
+    for part in ("postgres", "kafka"):
+        if set(chosen) & set(SERVICES) and part not in chosen and given[part] not in outside:
+            raise StackError(f"The services need {part}: start it with them, or set {given[part]}.")
     base = port_base(environ)
     return Stack(
         home=home,

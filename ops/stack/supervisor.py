@@ -63,6 +63,8 @@ class Supervisor:
     async def _start(self) -> None:
         await asyncio.to_thread(wait_for_leftovers, self.home)
         self.home.need_space()
+        for name in self.stack.programs:
+            self.stack.program(name).prepare()  # a taken port is told before anything else has started
         self.home.write_state(self.state)
         await asyncio.gather(self._keys(), self._databases(), self._broker())
         await asyncio.gather(*(self._bring_up(self.stack.program(name)) for name in self.stack.programs))
@@ -75,17 +77,15 @@ class Supervisor:
     async def _databases(self) -> None:
         if self.stack.postgres:
             await self._bring_up(self.stack.postgres)
-        services = [name for name in self.stack.programs if name != "simulator"]
-        if services:
-            applied = await asyncio.to_thread(migrate_services, self.stack.dsn, services)
-            if count := sum(map(len, applied.values())):
-                self.say(f"  {'migrations':<11} {count} applied")
+        applied = await asyncio.to_thread(migrate_services, self.stack.dsn, self.stack.services)
+        if count := sum(map(len, applied.values())):
+            self.say(f"  {'migrations':<11} {count} applied")
 
     async def _broker(self) -> None:
         if self.stack.kafka:
             await self._bring_up(self.stack.kafka)
             self.state.kafka = self.stack.bootstrap
-        if self.stack.programs and (created := await apply_topics(self.stack.bootstrap)):
+        if self.stack.services and (created := await apply_topics(self.stack.bootstrap)):
             self.say(f"  {'topics':<11} {len(created)} created")
 
     async def _bring_up(self, part: Part) -> None:

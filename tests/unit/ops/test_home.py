@@ -138,8 +138,17 @@ def test_only_and_without_choose_parts_in_the_order_of_start(home: Home) -> None
     everything = choose(home, environ={})
     assert (everything.postgres is not None, everything.kafka is not None) == (True, True)
     assert everything.programs == PARTS[2:]
-    assert choose(home, only=["notify", "intake"], environ={}).programs == ("intake", "notify")
+    assert choose(home, only=["notify", "kafka", "postgres", "intake"], environ={}).programs == (
+        "intake",
+        "notify",
+    )
     assert choose(home, without=["console"], environ={}).programs[0] == "intake"
+
+
+@pytest.mark.parametrize("missing", ["postgres", "kafka"])
+def test_services_without_what_they_need_are_one_sentence(home: Home, missing: str) -> None:
+    with pytest.raises(StackError, match=f"The services need {missing}: start it with them, or set HESHI_"):
+        choose(home, without=[missing], environ={})
 
 
 def test_unknown_part_is_one_sentence(home: Home) -> None:
@@ -160,6 +169,6 @@ def test_taken_port_is_one_sentence_before_the_program_starts(home: Home) -> Non
         taken = other.getsockname()[1]
         assert not is_free(taken)
         assert free_port(taken) != taken
-        stack = choose(home, only=["console"], environ={"HESHI_PORT_BASE": str(taken)})
+        stack = choose(home, environ={"HESHI_PORT_BASE": str(taken)})
         with pytest.raises(StackError, match=f"Port {taken} for console is taken: end the program"):
             stack.program("console").prepare()
