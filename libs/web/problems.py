@@ -25,6 +25,8 @@ MOST_ERRORS = 50
 
 LONGEST_POINTER = 200
 
+_UNASKED = (0.0, 0)
+
 _BY_STATUS: dict[int, type[Refusal]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -73,11 +75,11 @@ def language(accepted: str) -> Language:
         try:
             quality = float(parameter.partition("=")[2]) if parameter else 1.0
         except ValueError:
-            quality = 0.0
+            continue
         primary = tag.strip().lower().partition("-")[0]
-        best[primary] = max(best.get(primary, (0.0, 0)), (quality, -place))
-    none = (0.0, -1_000)
-    return "en" if best.get("en", none) > best.get("zh", none) else "zh"
+        if quality > 0:
+            best[primary] = max(best.get(primary, _UNASKED), (quality, -place))
+    return "en" if best.get("en", _UNASKED) > best.get("zh", _UNASKED) else "zh"
 
 
 def language_of(scope: Scope) -> Language:

@@ -1,0 +1,69 @@
+"""The rate of one credential."""
+
+import pytest
+
+from libs.web import limits
+from libs.web.limits import RateLimit
+from libs.web.refusals import TooManyRequests
+
+
+class Hand:
+    def __init__(self) -> None:
+        self.passed = 100.0
+
+    def __call__(self) -> float:
+        return self.passed
+
+
+def test_a_burst_then_a_rate_and_the_wait_is_told() -> None:
+    hand = Hand()
+    rate = RateLimit(0.5, 3, hand)
+    for _ in range(3):
+        rate.take("staff:wang")
+    with pytest.raises(TooManyRequests) as caught:
+        rate.take("staff:wang")
+    assert caught.value.status == 429
+    assert caught.value.retry_after == 2
+    hand.passed += 2
+    rate.take("staff:wang")
+    with pytest.raises(TooManyRequests):
+        rate.take("staff:wang")
+
+
+def test_a_refused_request_costs_nothing() -> None:
+    hand = Hand()
+    rate = RateLimit(1, 1, hand)
+    rate.take("a")
+    for _ in range(50):
+        with pytest.raises(TooManyRequests):
+            rate.take("a")
+    hand.passed += 1
+    rate.take("a")
+
+
+def test_credentials_do_not_share_a_bucket() -> None:
+    rate = RateLimit(1, 1, Hand())
+    rate.take("a")
+    rate.take("b")
+    with pytest.raises(TooManyRequests):
+        rate.take("a")
+
+
+def test_rest_does_not_save_up_more_than_a_burst() -> None:
+    hand = Hand()
+    rate = RateLimit(10, 2, hand)
+    rate.take("a")
+    hand.passed += 3_600
+    rate.take("a")
+    rate.take("a")
+    with pytest.raises(TooManyRequests):
+        rate.take("a")
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 2)
+    rate = RateLimit(1, 1, Hand())
+    for credential in "abc":
+        rate.take(credential)
+    assert len(rate._buckets) == 2
+    rate.take("a")
