@@ -33,7 +33,7 @@ _COLUMNS = ", ".join(f"v.{name}" for name in _FIELDS)
 _VISIBLE = """
     v.registered_at is not null
     and v.district = any($1)
-    and case when v.kind = 'REP' then $2 else $3 end
+    and case when v.kind = 'REP' then $2::bool else $3::bool end
     and ($4::text is null or v.org_id = $4 and v.complained_about_org is distinct from $4)
 """
 
@@ -127,7 +127,7 @@ class CaseViews:
             f"select {_COLUMNS} from case_view v where case_id = any($1) order by case_id for update",  # noqa: S608
             ids,
         )
-        return {record["case_id"]: _row(record) for record in found}
+        return {row.case_id: row for row in map(_row, found)}
 
     async def _keep(self, tx: Tx, moments: Sequence[Moment]) -> None:
         await tx.execute(
@@ -152,7 +152,9 @@ def _of(scope: Scope) -> tuple[list[str], bool, bool, str | None]:
 
 
 def _row(record: Mapping[str, Any]) -> CaseRow:
-    return CaseRow(**{name: record[name] for name in _FIELDS} | {"flags": tuple(record["flags"])})
+    told = {name: record[name] for name in _FIELDS}
+    told["case_id"] = UUID(int=record["case_id"].int)  # the driver's own class is unknown to orjson
+    return CaseRow(**told | {"flags": tuple(record["flags"])})
 
 
 def _json(rows: Sequence[object]) -> str:
