@@ -1,0 +1,196 @@
+"""Flags and urgency by the words and fields of `flags.json`."""
+
+import pytest
+
+from services.intake.domain.flags import Entered
+from tests.unit.intake.build import known
+
+
+def raised(text: str, **entered: object) -> tuple[str, ...]:
+    return known().flags.judge(text, Entered(**entered)).flags  # type: ignore[arg-type]
+
+
+def urgency(text: str, **entered: object) -> str:
+    rules = known().flags
+    judged = rules.judge(text, Entered(**entered))  # type: ignore[arg-type]
+    return rules.urgency(judged.said_urgency, judged.flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("反复说活着没意思", "SELF_HARM"),
+        ("昨晚他拿刀出来", "VIOLENCE"),
+        ("邻居天天打孩子", "MINOR_AT_RISK"),
+        ("明天去工地拉横幅", "MASS_EVENT"),
+        ("家里有残疾人", "VULNERABLE"),
+        ("十户联名反映", "COLLECTIVE"),
+        ("请保密", "CONFIDENTIAL"),
+    ],
+)
+def test_one_strong_phrase_is_enough(text: str, flag: str) -> None:
+    assert raised(text) == (flag,)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("他威胁我", ()),
+        ("他威胁我，威胁了三次", ()),
+        ("他威胁我，还恐吓家人", ("VIOLENCE",)),
+        ("老人行动不便", ("VULNERABLE",)),
+    ],
+)
+def test_weak_phrases_must_be_two_different_ones(text: str, flags: tuple[str, ...]) -> None:
+    assert raised(text) == flags
+
+
+@pytest.mark.parametrize(
+    ("text", "headcount", "flags"),
+    [
+        ("在楼顶哭着打电话", 1, ("SELF_HARM",)),
+        ("在楼顶修太阳能", 1, ()),
+        ("哭着打电话", 1, ()),
+        ("准备去堵门", 1, ()),
+        ("准备去堵门，业主们说的", 1, ("MASS_EVENT",)),
+        ("准备去堵门", 4, ()),
+        ("准备去堵门", 5, ("MASS_EVENT", "COLLECTIVE")),
+    ],
+)
+def test_combined_words_need_each_other_or_enough_people(
+    text: str, headcount: int, flags: tuple[str, ...]
+) -> None:
+    assert raised(text, headcount=headcount) == flags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "本人没有轻生的念头",
+        "他没想过轻生",
+        "商场跳楼价促销",
+        "楼上吊顶漏水",
+        "请拨打我电话",
+        "施工被打断",
+        "油烟聚集在楼道",
+        "没有怀孕",
+        "签了保密协议",
+        "今年轻生活压力小",
+    ],
+)
+def test_a_cancelled_phrase_raises_nothing(text: str) -> None:
+    assert raised(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不是没有轻生的念头",
+        "还没有自杀",
+        "并非没有自杀的念头",
+        "不敢保证不会轻生",
+        "暂时没有自杀",
+        "差点没想死",
+    ],
+)
+def test_a_blocked_cancel_phrase_cancels_nothing(text: str) -> None:
+    assert raised(text) == ("SELF_HARM",)
+
+
+def test_only_the_cancelled_place_is_blanked() -> None:
+    assert raised("没有自杀，但说想跳河") == ("SELF_HARM",)
+
+
+def test_a_cancel_phrase_of_one_flag_leaves_the_others_alone() -> None:
+    assert raised("没有打孩子，是他拿刀砍人") == ("VIOLENCE",)
+
+
+def test_a_blocker_counts_only_directly_before_the_phrase() -> None:
+    assert raised("还说他没有自杀") == ()
+
+
+@pytest.mark.parametrize("text", ["活着\n没意思", "活着 没 意思", "活着\u200b没意思", "活着　没意思"])
+def test_a_wrapped_or_spaced_phrase_is_found(text: str) -> None:
+    assert raised(text) == ("SELF_HARM",)
+
+
+def test_a_threat_told_of_somebody_else_counts_as_well() -> None:
+    assert raised("我弟弟说不想活了") == ("SELF_HARM",)
+
+
+@pytest.mark.parametrize(
+    ("entered", "flags"),
+    [
+        ({"language": "ii"}, ("VULNERABLE",)),
+        ({"language": "zh"}, ()),
+        ({"language": "zh-x-linjiang"}, ()),
+        ({"language": None}, ()),
+        ({"age": 69}, ()),
+        ({"age": 70}, ("VULNERABLE",)),
+        ({"headcount": 4}, ()),
+        ({"headcount": 5}, ("COLLECTIVE",)),
+        ({"anonymous": True}, ("CONFIDENTIAL",)),
+        ({"anonymous": False}, ()),
+    ],
+)
+def test_entered_fields_raise_flags(entered: dict[str, object], flags: tuple[str, ...]) -> None:
+    assert raised("门前路灯不亮", **entered) == flags
+
+
+def test_flags_stand_in_the_order_of_the_file() -> None:
+    assert raised("全体业主请保密，有人说要跳楼，还拿刀") == (
+        "SELF_HARM",
+        "VIOLENCE",
+        "COLLECTIVE",
+        "CONFIDENTIAL",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("没有轻生的念头", ("SELF_HARM",)),
+        ("没有打人，也没有打孩子", ("VIOLENCE", "MINOR_AT_RISK")),
+        ("不用保密", ()),
+        ("住在江边，没有别的事", ()),
+        ("没有自杀，但说想跳河", ()),
+        ("路灯不亮", ()),
+    ],
+)
+def test_a_denied_danger_is_still_shown(text: str, denied: tuple[str, ...]) -> None:
+    assert known().flags.judge(text, Entered()).denied == denied
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("门前路灯不亮", "BLUE"),
+        ("右手受伤", "YELLOW"),
+        ("24小时内必须搬", "YELLOW"),
+        ("２４小时内必须搬", "YELLOW"),
+        ("请保密", "BLUE"),
+        ("家里有孕妇", "YELLOW"),
+        ("他拿刀，我受伤了", "RED"),
+        ("停水停电没饭吃死亡", "YELLOW"),
+    ],
+)
+def test_urgency_is_the_highest_and_only_flags_make_it_red(text: str, level: str) -> None:
+    assert urgency(text) == level
+
+
+@pytest.mark.parametrize(
+    ("flags", "held"),
+    [
+        ((), False),
+        (("VULNERABLE", "COLLECTIVE"), False),
+        (("CONFIDENTIAL",), True),
+        (("VULNERABLE", "MASS_EVENT"), True),
+    ],
+)
+def test_some_flags_hold_a_case_back_from_routing(flags: tuple[str, ...], held: bool) -> None:
+    assert known().flags.holds_back(flags) is held
+
+
+def test_only_secrecy_hides_the_applicant() -> None:
+    rules = known().flags
+    assert [code for code in rules.by_code if rules.hide_contact([code])] == ["CONFIDENTIAL"]

@@ -1,0 +1,198 @@
+"""Accepting, refusing, forwarding, merging: who may, what is asked for, what is told."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused
+from libs.web.errors import Forbidden, ForbiddenAction, Invalid, NotFound
+from services.intake.domain.case import Case
+from services.intake.domain.ruling import NotMergeable, Settle, settle
+from services.intake.domain.statement import Ruling
+from tests.unit.intake.build import CASE, OTHER, accepted, kept, known, moment, note, registered
+
+
+def ruling(action: str, **fields: Any) -> Settle:
+    return Settle(known(), Ruling.model_validate({"action": action, **fields}))
+
+
+def dispute() -> Case:
+    return registered(kind="DIS", category="D10")
+
+
+def petition() -> Case:
+    return registered(kind="PET", applicant={"name": "江北辰"}, place={"address": "云桥街道河埠花园"})
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "stage"),
+    [
+        ("accept", {}, "accepted"),
+        ("refuse", {"reason_code": "IN_ARBITRATION"}, "refused"),
+        ("forward", {"directed_to": "MR-01"}, "forwarded"),
+    ],
+)
+def test_a_ruling_moves_the_case_and_ends_triage(action: str, fields: dict[str, Any], stage: str) -> None:
+    decision = settle(dispute(), ruling(action, **fields), moment("dispatcher"))
+    assert kept(decision).stage == stage
+    assert kept(decision).deadlines["PROD-TRIAGE-BLUE"].status == "met"
+    assert decision.reply["state"] == stage
+    assert decision.reply["version"] == 2
+    assert [entry.action for entry in decision.audit] == [f"case.{stage}"]
+
+
+@pytest.mark.parametrize(
+    ("case", "action", "fields", "roles"),
+    [
+        ("dispute", "refuse", {"reason_code": "NOT_OURS"}, ("operator",)),
+        ("dispute", "forward", {"directed_to": "MR-01"}, ("operator",)),
+        ("petition", "accept", {"lawful_route": "R6"}, ("operator",)),
+        ("petition", "refuse", {"reason_code": "IN_LITIGATION"}, ("operator",)),
+    ],
+)
+def test_an_operator_does_not_refuse_forward_or_decide_petitions(
+    case: str, action: str, fields: dict[str, Any], roles: tuple[str, ...]
+) -> None:
+    with pytest.raises(Forbidden):
+        settle({"dispute": dispute, "petition": petition}[case](), ruling(action, **fields), moment(*roles))
+
+
+@pytest.mark.parametrize("role", ["operator", "dispatcher", "supervisor", "duty_officer"])
+def test_everybody_at_the_door_accepts_a_dispute(role: str) -> None:
+    (event,) = settle(dispute(), ruling("accept"), moment(role)).events
+    assert isinstance(event, CaseAccepted)
+    assert not event.with_registration
+
+
+def test_accepting_a_petition_chooses_its_lawful_route() -> None:
+    (event,) = settle(petition(), ruling("accept", lawful_route="R6"), moment("dispatcher")).events
+    assert isinstance(event, CaseAccepted)
+    assert event.case.lawful_route == "R6"
+    assert [due.rule for due in event.deadlines] == ["PET-NOTICE"]
+
+
+def test_a_refusal_names_reason_and_the_body_of_the_reason() -> None:
+    asked = ruling("refuse", reason_code="IN_LITIGATION", lawful_route="R1")
+    (event,) = settle(petition(), asked, moment("dispatcher")).events
+    assert isinstance(event, CaseRefused)
+    assert (event.reason_code, event.directed_to, event.case.lawful_route) == ("IN_LITIGATION", "COURT", "R1")
+    assert event.case.accepted_at is None
+
+
+def test_a_refusal_may_name_another_body() -> None:
+    asked = ruling("refuse", reason_code="IN_LITIGATION", directed_to="CT-01")
+    (event,) = settle(petition(), asked, moment("dispatcher")).events
+    assert isinstance(event, CaseRefused)
+    assert event.directed_to == "CT-01"
+
+
+def test_forwarding_for_a_reason_goes_to_the_body_of_the_reason() -> None:
+    (event,) = settle(dispute(), ruling("forward", reason_code="EMERGENCY"), moment("dispatcher")).events
+    assert isinstance(event, CaseForwarded)
+    assert (event.reason_code, event.directed_to) == ("EMERGENCY", "POLICE")
+
+
+@pytest.mark.parametrize(
+    ("case", "action", "fields", "at", "code"),
+    [
+        ("dispute", "refuse", {}, "/reason_code", "required"),
+        ("dispute", "refuse", {"reason_code": "BECAUSE"}, "/reason_code", "unknown_code"),
+        ("dispute", "refuse", {"reason_code": "EMERGENCY"}, "/reason_code", "not_for_action"),
+        ("dispute", "refuse", {"reason_code": "CONSENT_REFUSED"}, "/reason_code", "not_for_action"),
+        ("dispute", "forward", {}, "/directed_to", "required"),
+        ("dispute", "forward", {"directed_to": "NOBODY"}, "/directed_to", "unknown_code"),
+        ("dispute", "forward", {"directed_to": "MR-01", "into": str(OTHER)}, "/into", "not_for_action"),
+        ("dispute", "accept", {"reason_code": "NOT_OURS"}, "/reason_code", "not_for_action"),
+        ("dispute", "accept", {"directed_to": "MR-01"}, "/directed_to", "not_for_action"),
+        ("dispute", "accept", {"lawful_route": "R6"}, "/lawful_route", "not_for_kind"),
+        ("dispute", "merge", {}, "/into", "required"),
+        ("petition", "accept", {}, "/lawful_route", "required"),
+        ("petition", "accept", {"lawful_route": "R9"}, "/lawful_route", "unknown_code"),
+    ],
+)
+def test_a_ruling_without_what_it_needs_or_with_more_is_refused(
+    case: str, action: str, fields: dict[str, Any], at: str, code: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        settle(
+            {"dispute": dispute, "petition": petition}[case](), ruling(action, **fields), moment("supervisor")
+        )
+    assert (at, code) in [(error.pointer, error.code) for error in refused.value.errors]
+
+
+def test_a_matter_without_kind_has_no_track_to_be_accepted_on() -> None:
+    with pytest.raises(Invalid) as refused:
+        settle(registered(), ruling("accept"), moment())
+    assert [error.pointer for error in refused.value.errors] == ["/kind"]
+
+
+@pytest.mark.parametrize("stage", ["accepted", "refused", "forwarded", "merged", "withdrawn"])
+def test_a_decided_case_is_not_decided_again(stage: Any) -> None:
+    with pytest.raises(ForbiddenAction) as refused:
+        settle(replace(dispute(), stage=stage), ruling("accept"), moment("supervisor"))
+    assert refused.value.extra == {"state": stage, "allowed": []}
+
+
+@pytest.mark.parametrize(
+    "case", [None, replace(registered(), district="990102"), replace(registered(), stage="erased")]
+)
+def test_a_case_that_is_not_there_for_the_caller_is_not_found(case: Case | None) -> None:
+    with pytest.raises(NotFound):
+        settle(case, ruling("accept"), moment("supervisor"))
+
+
+def test_an_accusation_is_not_found_by_anybody_but_the_sealed_officer() -> None:
+    case = registered(kind="REP")
+    with pytest.raises(NotFound):
+        settle(case, ruling("accept"), moment("operator", "dispatcher", "supervisor", "duty_officer"))
+    asked = ruling("forward", reason_code="SEALED_TRANSFER")
+    (event,) = settle(case, asked, moment("sealed_officer")).events
+    assert isinstance(event, CaseForwarded)
+    assert (event.case.kind, event.case.query_code, event.directed_to) == ("REP", "", "DISCIPLINE")
+
+
+def test_the_sealed_officer_finds_nothing_else() -> None:
+    with pytest.raises(NotFound):
+        settle(dispute(), ruling("accept"), moment("sealed_officer"))
+
+
+def merge(case: Case, target: Case | None, **facts: Any) -> Any:
+    others = {OTHER: target} if target else {}
+    return settle(case, ruling("merge", into=str(OTHER)), moment(others=others))
+
+
+@pytest.mark.parametrize("stage", ["registered", "accepted", "forwarded"])
+def test_a_matter_joins_one_that_is_still_handled(stage: Any) -> None:
+    decision = merge(dispute(), replace(accepted(OTHER), stage=stage))
+    (event,) = decision.events
+    assert isinstance(event, CaseMerged)
+    assert event.into == OTHER
+    assert kept(decision).merged_into == OTHER
+
+
+@pytest.mark.parametrize("stage", ["refused", "merged", "withdrawn"])
+def test_a_matter_joins_none_that_is_not(stage: Any) -> None:
+    with pytest.raises(NotMergeable):
+        merge(dispute(), replace(accepted(OTHER), stage=stage))
+
+
+def test_a_matter_does_not_join_itself() -> None:
+    with pytest.raises(NotMergeable):
+        settle(dispute(), ruling("merge", into=str(CASE)), moment())
+
+
+@pytest.mark.parametrize(
+    "target", [None, replace(accepted(OTHER), district="990102"), registered(OTHER, kind="REP")]
+)
+def test_a_matter_joins_none_that_the_caller_may_not_know_of(target: Case | None) -> None:
+    with pytest.raises(NotFound):
+        merge(dispute(), target)
+
+
+def test_the_free_text_of_a_ruling_is_kept_sealed() -> None:
+    text = note("accept")
+    decision = settle(dispute(), replace(ruling("accept"), note=text), moment())
+    assert decision.case is not None
+    assert decision.case.notes == (text,)
+    assert "sealed" not in str(decision.events)
