@@ -183,3 +183,44 @@ def republish(
     from ops import chains
 
     print(f"{chains.republish(service, since, case)} records go out again.")
+
+
+org = typer.Typer(help="Partner organisations.", no_args_is_help=True)
+key = typer.Typer(help="API keys of a partner's software.", no_args_is_help=True)
+app.add_typer(org, name="org")
+org.add_typer(key, name="key")
+
+District = Annotated[str, typer.Option(help="The organisation's district.")]
+
+
+@key.command("issue")
+def key_issue(
+    org_id: str,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may do; without, all a partner may.")
+    ] = None,
+    district: District = "990101",
+) -> None:
+    """Print a new key, once, when mediation and notify have it; its id goes to standard error."""
+    from ops import orgkeys
+
+    key_id, secret, without = asyncio.run(orgkeys.issue(org_id, scope or [], district))
+    print(secret)
+    print(f"Key {key_id} of {org_id}; `heshi org key revoke {key_id}` takes it back.", file=sys.stderr)
+    tell_who_waits(without)
+
+
+@key.command("revoke")
+def key_revoke(key_id: str, district: District = "990101") -> None:
+    """Take a key back; returns when mediation and notify let nobody in by it."""
+    from ops import orgkeys
+
+    without = asyncio.run(orgkeys.revoke(key_id, district))
+    print(f"Key {key_id} is revoked.", file=sys.stderr)
+    tell_who_waits(without)
+
+
+def tell_who_waits(without: list[str]) -> None:
+    """Exit code 1 when a service does not have the change yet."""
+    if without:
+        sys.exit(f"heshi: {', '.join(without)} has it not yet, and gets it once it runs: see `heshi status`.")

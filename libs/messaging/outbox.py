@@ -161,3 +161,11 @@ async def republish(tx: Tx, *, since: object = None, case_id: UUID | None = None
     for topic in sorted({row["topic"] for row in rows}):
         await point_to_states(tx, topic, [row["key"] for row in rows if row["topic"] == topic])
     return len(events) + len(rows)
+
+
+async def is_published(tx: Tx, topic: str, key: str) -> bool:
+    """Whether the broker has the current record of this key; false while a pointer to it waits."""
+    waits = await tx.fetchval(
+        "select exists (select from outbox where kind = 'state' and topic = $1 and key = $2)", topic, key
+    )
+    return not waits

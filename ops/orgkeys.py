@@ -1,0 +1,116 @@
+"""`heshi org key`: issue and revoke partners' API keys at routing, and wait until those who check them know.
+
+Mediation and notify let a partner in by their own copy of the keys. A key is useful, and a revoked one
+harmless, only when their copies have the change: the command ends then, or names who has it not (G15).
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import aiohttp
+
+from libs.events import topics as declared
+from libs.messaging import outbox, reader
+from ops import tokens
+from ops.installation import Installation
+from ops.stack.errors import StackError
+
+TOPIC = "routing.organisation.v1"
+PATIENCE = timedelta(seconds=20)  # readers note where they stand every 5 s
+
+
+async def issue(org_id: str, scopes: Sequence[str], district: str) -> tuple[str, str, list[str]]:
+    """A new key: its id, the key itself, and who did not have it in time."""
+    async with Routing(district) as routing:
+        made = await routing.call("POST", f"/v1/organisations/{org_id}/keys", {"scopes": list(scopes)})
+    return made["key_id"], made["key"], await those_without(org_id)
+
+
+async def revoke(key_id: str, district: str) -> list[str]:
+    """Take a key back; who did not know in time."""
+    async with Routing(district) as routing:
+        async for organisation in routing.organisations():
+            if any(key["key_id"] == key_id for key in organisation["keys"]):
+                await routing.call("DELETE", f"/v1/organisations/{organisation['org_id']}/keys/{key_id}")
+                return await those_without(organisation["org_id"])
+    raise StackError(
+        f"No organisation of district {district} has a key {key_id}: name another or its --district."
+    )
+
+
+class Routing:
+    """Routing's doors, with an administrator's token made for this one command."""
+
+    def __init__(self, district: str) -> None:
+        self._url = Installation.current().url("routing")
+        self._token = tokens.issue("admin", "heshi-command", district)
+
+    async def __aenter__(self) -> "Routing":
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._token}"}, timeout=aiohttp.ClientTimeout(15)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def call(self, method: str, path: str, body: object = None, **query: str) -> Any:
+        """The answer's JSON; a refusal or silence is a StackError."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        try:
+            async with self._session.request(
+                method, self._url + path, json=body, params=query, headers=headers
+            ) as answer:
+                content: Any = await answer.json(content_type=None) if answer.status != 204 else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StackError(
+                f"Routing does not answer at {self._url}: start it, see `heshi status`."
+            ) from error
+        if answer.status >= 400:
+            raise StackError(f"Routing refused ({answer.status} {content['code']}): {content['title']}.")
+        return content
+
+    async def organisations(self) -> AsyncIterator[dict[str, Any]]:
+        """Every organisation of the district."""
+        after: dict[str, str] = {}
+        while True:
+            found = await self.call("GET", "/v1/organisations", limit="100", **after)
+            for organisation in found["items"]:
+                yield organisation
+            if not found["next"]:
+                return
+            after = {"after": found["next"]}
+
+
+async def those_without(org_id: str) -> list[str]:
+    """The readers whose copy of this organisation is still an older one when patience ends."""
+    give_up = datetime.now(UTC) + PATIENCE
+    groups = declared.load().topics[TOPIC].readers
+
+    async def published() -> bool:
+        async with Installation.current().database("routing") as database, database.read() as tx:
+            return await outbox.is_published(tx, TOPIC, org_id)
+
+    async def has_copy(group: str) -> bool:
+        async with Installation.current().database(group.partition(".")[0]) as database:
+            stands = await reader.as_of(database, group)
+            return stands is not None and stands > since
+
+    if not await holds(published, give_up):
+        return ["routing (its topic does not have it)"]
+    since = datetime.now(UTC)
+    answers = await asyncio.gather(*(holds(partial(has_copy, group), give_up) for group in groups))
+    return [group.partition(".")[0] for group, has in zip(groups, answers, strict=True) if not has]
+
+
+async def holds(condition: Callable[[], Awaitable[bool]], give_up: datetime) -> bool:
+    """Whether the condition comes true in time."""
+    while not await condition():
+        if datetime.now(UTC) > give_up:
+            return False
+        await asyncio.sleep(0.25)
+    return True
