@@ -26,6 +26,7 @@ function overdue(row) {
 function cells(row) {
   const code = element("button", { text: row.code || "查看", className: "code" });
   code.type = "button";
+  code.dataset.case = row.id;
   code.addEventListener("click", () => choose(row.id));
   const marks = row.flags.map((flag) => element("span", { text: flag, className: "mark flag" }));
   const urgency = element("span", { text: row.urgency_text, className: `mark ${row.urgency}` });
@@ -39,19 +40,22 @@ function cells(row) {
     element("td", { text: row.state }),
     element("td", { text: row.org }),
     element("td", { className: overdue(row) ? "overdue" : "", children: due }),
-    element("td", { text: row.message }),
+    element("td", { text: row.message?.what, children: row.message ? [element("small", { text: row.message.fate })] : [] }),
   ];
 }
 
 function draw(changed = new Set()) {
+  // Newest first; every row is built anew, so whoever is on one by keyboard is put back there.
   const newest = [...page.rows.values()].sort((a, b) => b.registered.localeCompare(a.registered));
   page.rows = new Map(newest.slice(0, SHOWN).map((row) => [row.id, row]));
+  const focused = document.activeElement?.dataset.case;
   at("cases").replaceChildren(
     ...[...page.rows.values()].map((row) => {
       const names = [row.finished && "finished", row.id === page.chosen && "chosen", changed.has(row.id) && "fresh"];
       return element("tr", { className: names.filter(Boolean).join(" "), children: cells(row) });
     }),
   );
+  if (focused) at("cases").querySelector(`[data-case="${focused}"]`)?.focus({ preventScroll: true });
   count();
 }
 

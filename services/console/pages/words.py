@@ -92,11 +92,11 @@ class Words:
         rule, on, at = row.due
         return {"rule": self.of("rules", rule), "day": _day(on) if on else _time(at), "at": at}
 
-    def _message(self, row: CaseRow) -> str:
+    def _message(self, row: CaseRow) -> dict[str, str] | None:
         if row.message is None:
-            return ""
+            return None
         vocabulary = "meanings" if row.message_state == "received" else "templates"
-        return f"{self.of(vocabulary, row.message)} · {self.of('messages', row.message_state)}"
+        return {"what": self.of(vocabulary, row.message), "fate": self.of("messages", row.message_state)}
 
     def _detail(self, field: str, value: Any) -> str:
         if field == "starts_at":

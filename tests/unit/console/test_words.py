@@ -46,7 +46,7 @@ def test_a_row_is_told_in_words() -> None:
         "day": "2月9日",
         "at": datetime(2026, 2, 9, 16, tzinfo=UTC),
     }
-    assert told["message"] == "承接通知 · 已送达"
+    assert told["message"] == {"what": "承接通知", "fate": "已送达"}
     assert not told["finished"]
 
 
@@ -61,7 +61,7 @@ def test_a_case_of_which_little_is_known_is_told_without_gaps() -> None:
     told = WORDS.row(CaseRow(CASE, "990101"))
     assert (told["kind"], told["category"], told["state"], told["org"]) == ("待分类", "", "", "")
     assert told["due"] is None
-    assert told["message"] == ""
+    assert told["message"] is None
 
 
 def test_a_code_without_a_word_stands_for_itself() -> None:
