@@ -7,13 +7,59 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 KEEP_ALIVE = 75
 """Seconds; longer than the idle time of common load balancers, so that those close first."""
 
+LARGEST_HEAD = 64 * 1024
+"""Bytes of request line and headers; the parser itself would collect without end."""
+
+SLOWEST_HEAD = 10.0
+"""Seconds from the first byte of a request, or from the connection, to the end of its headers."""
+
 
 class PortTaken(Exception):
     """Another program listens on the port already."""
+
+
+class _BoundedHead(HttpToolsProtocol):
+    """Cuts connections whose request head is too large or comes too slowly; bodies have their own guard."""
+
+    _head = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if self._timer is not None and self._head > LARGEST_HEAD:
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        if self._timer is None:
+            self._await_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head = 0
+        self._timer = self.loop.call_later(SLOWEST_HEAD, self.transport.abort)
+
+    def _end_head(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Quiet(uvicorn.Server):
@@ -38,12 +84,13 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=_BoundedHead,
                 ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=max(1, round(drain)),
             )

@@ -63,7 +63,7 @@ def trace_id() -> str | None:
 
 
 class span:
-    """Run a block as a span under `parent` (a `traceparent`) or else under the caller's span.
+    """Run a block as a span under `parent` (a `traceparent`), else, unless it is a door, the caller's span.
 
     `links` name further traces that led here (a batch, a long pause). Attributes are codes and ids, never
     personal data; of an exception only its type is kept. Without an exporter this costs ids and a context
@@ -92,7 +92,8 @@ class span:
         self._token: Token[Trace | None] | None = None
 
     def __enter__(self) -> "span":
-        above = parse(self._parent) or _current.get()
+        inside = self._kind in ("client", "internal")
+        above = parse(self._parent) or (_current.get() if inside else None)
         if _tracer is None:
             ids = os.urandom(24).hex()
             self.trace = (

@@ -9,14 +9,17 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
+from libs.privacy.keyring import Keyring
 from libs.runtime.clock import Clock
 from libs.runtime.metrics import Metrics
+from libs.runtime.settings import ServiceSettings
 from libs.web import apikeys
 from libs.web.apikeys import KeyLookup
 from libs.web.errors import FieldError, Forbidden, Invalid, Unauthorised, Unavailable
@@ -44,6 +47,29 @@ class Edge:
     keys: KeyLookup | None = None
     budget: float = 9.0
     in_flight: int = 2_000
+
+    @classmethod
+    def of(
+        cls,
+        settings: ServiceSettings,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        keyring: Keyring,
+        keys: KeyLookup | None = None,
+    ) -> "Edge":
+        """The edge that a service's settings describe, over the keys of the house."""
+        serving = settings.serving
+        return cls(
+            clock=clock,
+            metrics=metrics,
+            tokens=Verifier(settings.keys_folder, mode=settings.mode, now=clock.now),
+            mac=partial(keyring.hmac, "request"),
+            rate=RateLimit(serving.rate_per_second, serving.burst),
+            keys=keys,
+            budget=serving.budget_s,
+            in_flight=serving.in_flight,
+        )
 
 
 async def principal(request: Request) -> Principal:

@@ -159,6 +159,52 @@ async def test_a_body_that_waits_to_be_asked_for_is_not_asked_for_when_too_large
     writer.close()
 
 
+async def cut_after(wire: Wire, *pieces: bytes) -> bytes:
+    """What the server says to a connection before it closes it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_head_without_end_is_cut(wire: Wire) -> None:
+    begun = b"GET /livez HTTP/1.1\r\nhost: x\r\nx-long: "
+    assert await cut_after(wire, begun, *[b"y" * 65_536] * 100) == b""
+    assert (await wire.ask("GET", "/livez", x_long="y" * 6_000))[0] == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /livez HTTP/1.1\r\nhos"])
+async def test_a_head_that_does_not_come_is_cut(
+    wire: Wire, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.runtime.server.SLOWEST_HEAD", 0.2)
+    assert await cut_after(wire, begun) == b""
+    assert (await wire.ask("GET", "/livez"))[0] == 200
+
+
+async def test_several_requests_share_a_connection_also_when_they_come_at_once(wire: Wire) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    plain = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+    writer.write(plain * 3)
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            assert (await reader.readuntil(b"}")).endswith(b'{"live":true}')
+        writer.write(plain)
+        assert (await reader.readuntil(b"}")).endswith(b'{"live":true}')
+    writer.close()
+
+
+async def test_no_http_at_all_is_told_and_cut(wire: Wire) -> None:
+    assert (await cut_after(wire, b"\x16\x03\x01 hello\r\n\r\n")).startswith(b"HTTP/1.1 400")
+
+
 async def test_another_media_type_is_refused(wire: Wire) -> None:
     for media in ("text/plain", "application/xml", FORM):
         status, body, _ = await wire.post("/v1/things", GOOD, content_type=media)

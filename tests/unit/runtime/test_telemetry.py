@@ -65,6 +65,13 @@ def test_a_span_without_parent_begins_a_trace_and_inner_spans_share_it() -> None
         assert other.trace.trace_id != outer.trace.trace_id
 
 
+def test_what_comes_through_a_door_never_belongs_to_what_ran_there_before() -> None:
+    with span("request", kind="server") as first:
+        for kind in ("server", "consumer"):
+            with span("next", kind=kind) as second:  # type: ignore[arg-type]
+                assert second.trace.trace_id != first.trace.trace_id
+
+
 def test_a_malformed_parent_begins_a_new_trace() -> None:
     with span("request", kind="server", parent="nonsense") as here:
         assert len(here.trace.trace_id) == 32

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -12,10 +13,13 @@ from starlette.requests import Request
 
 from libs.db.work import Outcome
 from libs.events.base import DueDate
+from libs.privacy.keyring import Keyring
+from libs.runtime.metrics import Metrics
+from libs.runtime.settings import ServiceSettings, Serving
 from libs.testing.clock import ManualClock
 from libs.web.answers import answer, json
 from libs.web.apikeys import KeyRecord, generate, hash_of
-from libs.web.auth import Entrance, channel, partner, principal, staff
+from libs.web.auth import Edge, Entrance, channel, partner, principal, staff
 from libs.web.body import BODY
 from libs.web.errors import (
     Forbidden,
@@ -103,6 +107,20 @@ async def refused(edge: SimpleNamespace, kind: type[Refusal], **headers: str) ->
     with pytest.raises(kind) as caught:
         await principal(request(edge, **headers))
     return caught.value
+
+
+def test_an_edge_follows_the_settings(clock: ManualClock, keys: Keys, tmp_path: Path) -> None:
+    settings = ServiceSettings(
+        postgres="postgresql://db/x", kafka="k:1", home=tmp_path, serving=Serving(budget_s=3, burst=1)
+    )
+    edge = Edge.of(
+        settings, clock=clock, metrics=Metrics(), keyring=Keyring.ephemeral(["request"]), keys=keys
+    )
+    assert (edge.budget, edge.keys) == (3, keys)
+    assert edge.mac(b"a") == edge.mac(b"a") != edge.mac(b"b")
+    edge.rate.take("x")
+    with pytest.raises(TooManyRequests):
+        edge.rate.take("x")
 
 
 async def test_a_staff_token_is_a_person(edge: SimpleNamespace) -> None:
