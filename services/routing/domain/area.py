@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from unicodedata import normalize
 
 from libs.events.organisation import AreaChanged, AreaLevel, AreaProfile
 from libs.web.errors import FieldError, Invalid
@@ -73,6 +74,49 @@ def redraw(known: Mapping[str, Area], told: Iterable[AreaProfile]) -> list[Area]
     if faults:
         raise Invalid(errors=faults)
     return sorted(changed, key=lambda area: area.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A grid that an address may mean. `score` 1: the only one."""
+
+    code: str
+    zh: str
+    score: float
+
+
+def resolve(areas: Mapping[str, Area], address: str) -> list[Candidate]:
+    """The grids that an address may mean, best first (`rules.resolution` of areas.json).
+
+    The longest word counts and hides shorter ones inside it; a street or community that is named narrows the
+    search. Grids that are named share the score 1; where only a coarser place is named, its grids share a
+    half: a person chooses, nothing is guessed.
+    """
+    named = [areas[code] for code in _named(areas, _folded(address))]
+    grids = [area for area in areas.values() if area.level == "grid"]
+    for level in ("street", "community"):
+        within = tuple(area.code for area in named if area.level == level)
+        grids = [grid for grid in grids if not within or grid.code.startswith(within)]
+    exact = [grid for grid in grids if grid in named]
+    coarse = any(area.level in ("street", "community") for area in named)
+    found, whole = (exact, 1.0) if exact else (grids, 0.5) if coarse else ([], 0.0)
+    return [Candidate(grid.code, grid.profile.zh, round(whole / len(found), 3)) for grid in found]
+
+
+def _named(areas: Mapping[str, Area], address: str) -> Iterator[str]:
+    """The areas whose words stand in the address, the longest words first; each place of it counts once."""
+    words: dict[str, list[str]] = {}
+    for area in areas.values():
+        for word in {area.profile.zh, *area.profile.aliases}:
+            words.setdefault(_folded(word), []).append(area.code)
+    for word in sorted(words, key=len, reverse=True):
+        if word in address:
+            address = address.replace(word, "\0")
+            yield from words[word]
+
+
+def _folded(text: str) -> str:
+    return "".join(normalize("NFKC", text).split())
 
 
 def profiles_of(data: Mapping[str, Any]) -> Iterator[AreaProfile]:

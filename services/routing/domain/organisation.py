@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.events.organisation import KeyHash, Leave, OrganisationChanged, OrganisationProfile
-from libs.web.errors import FieldError, Invalid, NotFound, Refusal, Title
+from libs.web.errors import (
+    FieldError,
+    Invalid,
+    NotFound,
+    PreconditionRequired,
+    Refusal,
+    Stale,
+    Title,
+)
 
 PARTNER: Final = "partner"
 """The class of types that have a queue in Heshi; the others get no offers."""
@@ -96,6 +104,20 @@ class Organisation:
                 for key in self.live_keys
             ),
         )
+
+
+def check_expected(before: Organisation | None, told: int | None) -> None:
+    """Two people cannot overwrite each other: who changes an organisation says which version they saw.
+
+    Raises PreconditionRequired without one, Stale for another. A new organisation has none to name.
+    """
+    if before is None:
+        if told is not None:
+            raise Stale(version=0)
+    elif told is None:
+        raise PreconditionRequired()
+    elif told != before.version:
+        raise Stale(version=before.version)
 
 
 def define(

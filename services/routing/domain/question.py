@@ -32,6 +32,7 @@ class Rules:
     partner_kinds: frozenset[str]
     """Kinds whose track may go to a partner; a petition or a sealed report never does."""
     categories: Mapping[str, Category]
+    flags: frozenset[str]
     holding_flags: frozenset[str]
     """Flags that keep a case from the router until a person releases it."""
     bounces_max: int
@@ -51,6 +52,7 @@ class Rules:
                 )
                 for row in data["categories"]["categories"]
             },
+            flags=frozenset(row["code"] for row in data["flags"]["flags"]),
             holding_flags=frozenset(
                 row["code"] for row in data["flags"]["flags"] if not row["auto_routing_allowed"]
             ),

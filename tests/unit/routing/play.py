@@ -16,6 +16,7 @@ from services.routing import handlers
 from services.routing.domain.board import Board, Needs, NeedsCopy
 from services.routing.domain.case import RoutingCase
 from services.routing.domain.field import Contender
+from services.routing.handlers.cases import AWAITING
 from tests.unit.routing.build import DISTRICT, GRID, MONDAY, RULES, a_field
 
 E = TypeVar("E", bound=Payload)
@@ -86,7 +87,7 @@ class Stage:
     def tell(self, case_id: UUID, kind: type[m.MediationEvent], *, attempt: int = -1, **more: Any) -> None:
         """Mediation says something of an attempt (by default the latest)."""
         assignment_id = self.cases[case_id].attempts[attempt].assignment_id
-        state = {m.CaseOffered: "offered", m.CaseTakenUp: "taken_up"}.get(kind, handlers.AWAITING)
+        state = {m.CaseOffered: "offered", m.CaseTakenUp: "taken_up"}.get(kind, AWAITING)
         told = {
             "case_id": case_id,
             "district": DISTRICT,

@@ -15,11 +15,18 @@ from libs.web.errors import ForbiddenAction, Invalid, NotFound
 from services.routing import handlers
 from services.routing.domain.board import Needs
 from services.routing.domain.case import Status
-from services.routing.handlers import CannotTakeIt, ChooseOrganisation, NeedsArrived
+from services.routing.handlers.cases import CannotTakeIt, ChooseOrganisation, NeedsArrived
 from tests.unit.routing.build import DISTRICT, RULES, an_organisation
 from tests.unit.routing.play import Stage, facts
 
-RELEASES = [m.CaseReturned, m.OfferExpired, m.CaseHandedBack, m.OfferRefused, m.OfferWithdrawn]
+RELEASES = [
+    m.CaseReturned,
+    m.OfferExpired,
+    m.CaseHandedBack,
+    m.CaseRecalled,
+    m.OfferRefused,
+    m.OfferWithdrawn,
+]
 
 
 def three() -> Stage:

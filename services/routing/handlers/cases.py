@@ -1,4 +1,4 @@
-"""The use cases of routing; the table at the end is the service's contents page."""
+"""What becomes of a case: each use case is one pure decision."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from libs.db.work import Audit, Decision, Moment, UseCase, ignored
+from libs.db.work import Audit, Decision, Moment, ignored
 from libs.events.base import CaseFacts, Payload
 from libs.events.intake import CaseAccepted, CaseAmended, CaseFlagsChanged, CaseReleased, CaseWithdrawn
 from libs.events.mediation import (
     CaseClosed,
     CaseHandedBack,
     CaseOffered,
+    CaseRecalled,
     CaseReturned,
     CaseTakenUp,
     OfferExpired,
@@ -37,7 +38,7 @@ AWAITING: Final = "awaiting_assignment"
 """Mediation's state of a case that may be offered to an organisation."""
 
 Answer = CaseOffered | CaseTakenUp
-Release = CaseReturned | OfferExpired | CaseHandedBack | OfferRefused | OfferWithdrawn
+Release = CaseReturned | OfferExpired | CaseHandedBack | CaseRecalled | OfferRefused | OfferWithdrawn
 
 _RESULTS: Final[dict[type[Payload], Result]] = {
     CaseOffered: Result.OFFERED,
@@ -47,6 +48,7 @@ _RESULTS: Final[dict[type[Payload], Result]] = {
     CaseHandedBack: Result.HANDED_BACK,
     OfferRefused: Result.REFUSED,
     OfferWithdrawn: Result.WITHDRAWN,
+    CaseRecalled: Result.WITHDRAWN,
 }
 
 
@@ -74,7 +76,7 @@ def propose(
 ) -> Decision[RoutingCase]:
     """An accepted case gets its first proposal; one that a person released gets the proposal held back."""
     if event.case.accepted_at is None and not isinstance(event, CaseAccepted):
-        return ignored(case, "released before it was accepted: the acceptance will say so")
+        return ignored(case, "released_before_accepted")
     known = replace(case or RoutingCase(event.case_id, event.district), facts=event.case)
     if not known.awaits_proposal:
         return _decided(case, known, moment)
@@ -85,7 +87,7 @@ def propose(
 def needs_arrived(case: RoutingCase | None, command: NeedsArrived, moment: Moment) -> Decision[RoutingCase]:
     """A case that waited for the citizen's needs goes on."""
     if case is None or case.facts is None or not case.waiting:
-        return ignored(case, "the case does not wait for needs")
+        return ignored(case, "not_waiting")
     after, events = _next_attempt(case, case.facts, moment)
     return _decided(case, after, moment, events)
 
@@ -95,29 +97,29 @@ def record_facts(
 ) -> Decision[RoutingCase]:
     """What changed counts for the next attempt; what it means for a running one, mediation decides."""
     if case is None:
-        return ignored(case, "not accepted yet")
+        return ignored(case, "not_accepted")
     return _decided(case, replace(case, facts=event.case), moment)
 
 
 def withdraw(case: RoutingCase | None, event: CaseWithdrawn, moment: Moment) -> Decision[RoutingCase]:
     """A citizen's withdrawal ends the search; a case that was taken up is mediation's to close."""
     if case is None or case.status in (Status.TAKEN_UP, Status.CLOSED):
-        return ignored(case, "nothing is being sought")
+        return ignored(case, "nothing_sought")
     return _decided(case, case.at_its_end(), moment)
 
 
 def record_answer(case: RoutingCase | None, event: Answer, moment: Moment) -> Decision[RoutingCase]:
     """The organisation was asked, or took the case up."""
     if case is None or not _is_ours(case, event.assignment_id):
-        return ignored(case, "no such assignment")
+        return ignored(case, "unknown_assignment")
     return _decided(case, case.answered(event.assignment_id, _RESULTS[type(event)]), moment)
 
 
 def try_next(case: RoutingCase | None, event: Release, moment: Moment) -> Decision[RoutingCase]:
-    """Returned, expired, handed back, refused or withdrawn: its place is free, and the next one is proposed
-    when mediation waits for one and nobody else is asked already."""
+    """Returned, expired, handed back, recalled, refused or withdrawn: its place is free, and the next one is
+    proposed when mediation waits for one and nobody else is asked already."""
     if case is None or not _is_ours(case, event.assignment_id):
-        return ignored(case, "no such assignment")
+        return ignored(case, "unknown_assignment")
     freed = case.answered(event.assignment_id, _RESULTS[type(event)])
     if event.state != AWAITING or not freed.awaits_proposal or freed.facts is None:
         return _decided(case, freed, moment)
@@ -298,13 +300,3 @@ def _decided(
     for org_id in (held - after.reservations).elements():
         board.release(org_id)
     return Decision(before if after == before else after, events, **answer)
-
-
-PROPOSE: Final = UseCase("propose", propose)
-NEEDS_ARRIVED: Final = UseCase("needs_arrived", needs_arrived)
-RECORD_FACTS: Final = UseCase("record_facts", record_facts)
-WITHDRAW: Final = UseCase("withdraw", withdraw)
-RECORD_ANSWER: Final = UseCase("record_answer", record_answer)
-TRY_NEXT: Final = UseCase("try_next", try_next)
-CLOSE: Final = UseCase("close", close)
-CHOOSE_BY_HAND: Final = UseCase("choose_by_hand", choose_by_hand)
