@@ -1,6 +1,7 @@
 """The command `heshi`. Each command is a few lines here; the work is done in the module that it names."""
 
 import asyncio
+import logging
 import sys
 from datetime import datetime
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; what a person can mend is one sentence and exit code 1, never a traceback."""
+    logging.basicConfig(handlers=[logging.NullHandler()])  # a driver's own words say nothing that ours do not
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # progress shows when it is piped too
     try:
         app()

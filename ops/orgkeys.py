@@ -51,7 +51,8 @@ class Routing:
 
     async def __aenter__(self) -> "Routing":
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._token}"}, timeout=aiohttp.ClientTimeout(15)
+            headers={"Authorization": f"Bearer {self._token}", "Accept-Language": "en"},
+            timeout=aiohttp.ClientTimeout(15),
         )
         return self
 

@@ -42,7 +42,7 @@ def report_of(state: StackState) -> dict[str, object]:
         "parts": [asdict(part) for part in state.parts],
         "kafka": state.kafka or None,
         "postgres": state.postgres or None,
-        "lag": sum(lag) if lag else None,
+        "lag": int(sum(lag)) if lag else None,
         "outbox_oldest_s": max((each.outbox_oldest_s for each in known), default=None),
         "parked": sum(each.parked for each in known) if known else None,
         "dead_letters": sum(each.dead_letters for each in known) if known else None,

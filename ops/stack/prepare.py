@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
+
 from libs.db import migrate
 from libs.db.dsn import of_database
 from libs.events import topics as declared
@@ -25,8 +27,13 @@ def migrate_services(
         migrate.create_database(server, database_name(service))
         return service, migrate.apply(of_database(server, database_name(service)), service, phase)
 
-    with ThreadPoolExecutor(5) as pool:
-        return dict(pool.map(one, services))
+    try:
+        with ThreadPoolExecutor(5) as pool:
+            return dict(pool.map(one, services))
+    except psycopg.OperationalError as error:
+        raise StackError(
+            f"PostgreSQL does not answer ({reason_of(error)}): start it or put HESHI_POSTGRES right."
+        ) from error
 
 
 async def apply_topics(bootstrap: str) -> list[str]:
@@ -37,3 +44,12 @@ async def apply_topics(bootstrap: str) -> list[str]:
         raise StackError(
             f"A topic is not as topics.yaml declares it ({fault}): put one of the two right."
         ) from fault
+    except Exception as error:  # the client's own kinds of silence
+        raise StackError(
+            f"Kafka does not answer at {bootstrap} ({reason_of(error)}): start it or put HESHI_KAFKA right."
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """What a driver said, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

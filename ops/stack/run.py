@@ -1,14 +1,13 @@
 """`heshi up` and `heshi down`: a supervisor in this terminal, one left behind, and the end of either."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Collection
-
-import psutil
 
 from ops.stack.errors import StackError, explained
 from ops.stack.home import Home, StackState
@@ -70,16 +69,16 @@ def stop() -> None:
     if state is None:
         print(f"Nothing runs from {home.root}.")
         return
-    try:
-        supervisor = psutil.Process(state.supervisor)
-        supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait(STOP_SECONDS)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired as error:
-        raise StackError(
-            f"Process {state.supervisor} did not stop within {STOP_SECONDS} s: see {home.log('supervisor')}."
-        ) from error
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(state.supervisor, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    # The lock and not the process: where nobody takes leave of the dead, the process stays on as a zombie.
+    while home.is_locked():
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"Process {state.supervisor} runs on after {STOP_SECONDS} s: see {home.log('supervisor')}."
+            )
+        time.sleep(0.1)
     print(f"Stopped; all cases are kept in {home.root}.")
 
 

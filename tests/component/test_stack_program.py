@@ -13,7 +13,7 @@ import pytest
 from ops.stack.child import Child, launched
 from ops.stack.errors import StackError
 from ops.stack.home import Home, free_port
-from tests.component.test_stack_life import Heshi, eventually
+from tests.component.test_stack_life import Heshi, eventually, lives
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -32,8 +32,7 @@ def test_program_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    psutil.wait_procs([child], timeout=10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    eventually(lambda: not lives(child), 10)
 
 
 def test_program_whose_starter_has_gone_already_does_not_start() -> None:
@@ -112,3 +111,21 @@ def test_service_that_crashes_again_and_again_waits_longer_each_time(tmp_path: P
             eventually(lambda: all(part["ready"] for part in heshi.status()["parts"]))
     finally:
         heshi("down")
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "told"),
+    [
+        ("HESHI_POSTGRES", "postgresql://heshi@127.0.0.1:{port}/postgres", "PostgreSQL does not answer"),
+        ("HESHI_KAFKA", "127.0.0.1:{port}", "Kafka does not answer"),
+    ],
+)
+def test_given_server_that_is_away_is_one_sentence(
+    tmp_path: Path, variable: str, address: str, told: str
+) -> None:
+    heshi = Heshi(tmp_path / "home", free_port())
+    heshi.environment[variable] = address.format(port=free_port())
+    done = heshi("up", "--only", "postgres,kafka,console")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"heshi: {told}")
+    assert done.stderr.rstrip().endswith(f"start it or put {variable} right.")

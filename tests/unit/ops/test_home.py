@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from ops.stack.child import wheel
 from ops.stack.errors import StackError, explained
 from ops.stack.home import Home, PartState, StackState, free_port, is_free
 from ops.stack.keys import PURPOSES, ensure_accounts, ensure_keys
@@ -172,3 +173,8 @@ def test_taken_port_is_one_sentence_before_the_program_starts(home: Home) -> Non
         stack = choose(home, environ={"HESHI_PORT_BASE": str(taken)})
         with pytest.raises(StackError, match=f"Port {taken} for console is taken: end the program"):
             stack.program("console").prepare()
+
+
+def test_missing_package_is_one_sentence() -> None:
+    with pytest.raises(StackError, match="The package no_such_wheel is missing: run `make setup`"):
+        wheel("no_such_wheel")
