@@ -12,6 +12,8 @@ from libs.events.base import Payload
 from libs.events.envelope import Envelope
 from libs.events.export import SAMPLES
 from libs.events.registry import REGISTRY
+from libs.events.topics import load
+from services.console.consumers import consumers
 from services.console.domain.board import CaseRow, changed, moment
 
 CASE = UUID("019c2b6e-7001-7001-8001-000000000001")
@@ -177,3 +179,11 @@ def test_every_event_finds_its_place(cls: type[Payload]) -> None:
 def test_the_timeline_tells_the_codes_of_what_happened() -> None:
     payload = mediation("case.returned")
     assert moment(told(payload, 3), payload).detail == {"org_id": "LAB-01", "reason_code": "NO_CAPACITY"}
+
+
+def test_the_console_listens_to_what_the_topics_file_says() -> None:
+    async def apply(tx: object, events: object) -> None:
+        raise AssertionError("nothing is read here")
+
+    [projection] = consumers(apply)
+    assert load().groups[projection.name] == tuple(projection.topics)
