@@ -11,8 +11,7 @@ MEASURE_EVERY = 10.0
 """Seconds between two looks at the database's clock."""
 
 HELD_STILL = 5.0
-"""Seconds. A correction backwards up to here lets time stand until it is caught up; a greater one is
-followed."""
+"""Seconds. A step back of at most this lets time stand until it is caught up; a greater one is followed."""
 
 SLOWEST_ANSWER = 2.0
 """Seconds. A measurement that took longer says too little about the moment it was read."""
@@ -29,7 +28,8 @@ class DatabaseClock:
 
     Promise: a change of this machine's wall clock changes nothing; between two corrections time runs
     steadily, and it never goes back by less than `HELD_STILL` seconds (it stands still instead). Before the
-    first measurement the machine's own clock counts."""
+    first measurement the machine's own clock counts.
+    """
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class DatabaseClock:
         """Take the offset anew from one look at the database's clock; whatever the look raises is raised.
 
         The answer is taken as read in the middle of the round trip. False, and nothing changed, when that
-        took too long."""
+        took too long.
+        """
         asked = self._monotonic()
         answer = await self._read()
         answered = self._monotonic()

@@ -74,7 +74,8 @@ class HttpServer:
     """Serves an ASGI application on an address; `port` 0 takes a free one.
 
     Promise: after `stop` no connection is accepted, requests in flight are answered within `drain` seconds,
-    and only then `run` returns; what lasts longer is cut."""
+    and only then `run` returns; what lasts longer is cut.
+    """
 
     def __init__(self, app: Any, host: str, port: int, *, drain: float = 10.0) -> None:
         self._socket = _listen(host, port)

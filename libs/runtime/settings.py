@@ -19,7 +19,8 @@ PORTS = {"console": 0, "intake": 1, "routing": 2, "mediation": 3, "notify": 4, "
 """Offsets from the base port."""
 
 DEMO_MARK = "DEMO"
-"""A file of this name in the key folder says that its keys were made for trying things out."""
+"""A file of this name in the key folder says that its keys were made for trying things out.
+    """
 
 DEMO_PASSWORDS = frozenset({"demo", "heshi", "postgres", "password", "changeme"})
 
@@ -114,7 +115,8 @@ class ServiceSettings(BaseSettings):
     What the whole installation shares is named `HESHI_…`; a service's own values carry its prefix, nested
     ones with two underscores (`INTAKE_POOLS__API=20`). In a folder named by `HESHI_SECRETS` a file of a
     variable's name may stand for the variable. Raises `ValidationError` with the variable's name for a
-    missing or wrong one, and in production mode for secrets that were made for trying things out."""
+    missing or wrong one, and in production mode for secrets that were made for trying things out.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True,

@@ -13,6 +13,10 @@ EXIT_STALLED = 75
 """The exit code of a process that gave itself up (EX_TEMPFAIL: starting it again may help)."""
 
 
+FROZEN = 5.0
+"""Seconds by which a look may come late before the whole process counts as having been frozen."""
+
+
 class Watchdog:
     """Remembers when each watched loop last made progress (or was idle and well). Times are seconds."""
 
@@ -20,6 +24,7 @@ class Watchdog:
         self._now = now
         self._limits: dict[str, float] = {}
         self._beats: dict[str, float] = {}
+        self._looked = now()
         self._over = threading.Event()
 
     def watch(self, name: str, limit: float) -> None:
@@ -36,8 +41,16 @@ class Watchdog:
         self._limits.pop(name, None)
 
     def stalled(self) -> list[str]:
-        """The names that are over their limit."""
+        """The names that are over their limit, as one look in a row of regular ones finds them.
+
+        After a gap of more than `FROZEN` seconds between looks the whole process was frozen (stopped,
+        suspended): that is no stall, and every loop gets its time anew.
+        """
         now = self._now()
+        gap, self._looked = now - self._looked, now
+        if gap > FROZEN:
+            for name in list(self._beats):
+                self._beats[name] = now
         return [name for name, limit in list(self._limits.items()) if now - self._beats[name] > limit]
 
     def guard(
@@ -48,8 +61,11 @@ class Watchdog:
         every: float = 1.0,
         end: Callable[[int], None] = os._exit,
     ) -> None:
-        """Look every `every` seconds from a thread; at the first stall call `give_up` with the names, and
-        when the process still runs `grace` seconds later, end it hard. `release` ends the watch."""
+        """Look every `every` seconds from a thread, until `release`.
+
+        At the first stall `give_up` is called with the names; when the process still runs `grace` seconds
+        later, it is ended hard.
+        """
 
         def look() -> None:
             while not self._over.wait(every):
@@ -59,6 +75,7 @@ class Watchdog:
                         end(EXIT_STALLED)
                     return
 
+        self._looked = self._now()
         threading.Thread(target=look, name="watchdog", daemon=True).start()
 
     def release(self) -> None:

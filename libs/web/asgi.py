@@ -1,5 +1,8 @@
-"""Everything around a request that is no business of its route. Plain ASGI: the framework's middleware class
-costs a task group per request and cancels work when the caller goes away."""
+"""Everything around a request that is no business of its route.
+
+Plain ASGI: the framework's middleware class costs a task group per request and cancels work when the caller
+goes away.
+"""
 
 import asyncio
 import time

@@ -73,8 +73,7 @@ class Edge:
 
 
 async def principal(request: Request) -> Principal:
-    """The caller of a request; 401 without a valid credential, 429 above its rate, 503 when keys are
-    unknown."""
+    """The caller; 401 without a valid credential, 429 above its rate, 503 when the copy of keys is old."""
     edge: Edge = request.app.state.edge
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     credential = credential.strip()
@@ -113,8 +112,7 @@ class _Bearer(SecurityBase):
 
 @dataclass(frozen=True, eq=False)
 class Entrance(_Bearer):
-    """Lets in staff with one of `roles` (None: no staff, empty: any), and keys by kind and scope (None:
-    any)."""
+    """Lets in staff with one of `roles` (None: no staff, empty: any) and keys by kind and scope (None: any)."""
 
     roles: frozenset[str] | None = None
     keys: tuple[tuple[Literal["partner", "channel"], str | None], ...] = ()

@@ -161,7 +161,8 @@ def _invalid(errors: Sequence[Any], spoken: Language) -> Refusal:
 
 def _field_error(error: Mapping[str, Any], spoken: Language) -> FieldError:
     """A validator's fault in our words. Places in the body count from its root; those outside keep their
-    first word (`/query/limit`, `/path/case_id`, `/header/if-match`)."""
+    first word (`/query/limit`, `/path/case_id`, `/header/if-match`).
+    """
     place = error["loc"][1:] if error["loc"][:1] == ("body",) else error["loc"]
     code: str = error["type"]
     context = error.get("ctx", {})

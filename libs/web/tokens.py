@@ -58,8 +58,7 @@ def staff_roles(data: Path) -> frozenset[str]:
 
 
 def newest_signing_key(folder: Path) -> SigningKey:
-    """The private key `token.<version>.pem` of the highest version; raises `FileNotFoundError` without
-    one."""
+    """The newest private key, a file `token.<version>.pem`; raises `FileNotFoundError` without one."""
     found = {int(name[1]): path for path in folder.iterdir() if (name := _PRIVATE.fullmatch(path.name))}
     if not found:
         raise FileNotFoundError(f"no token.<version>.pem in {folder}")
@@ -79,8 +78,7 @@ def issue(
     mode: Mode = "demo",
     org: str | None = None,
 ) -> str:
-    """A signed token for a person. Raises `ValueError` for an unknown role or a life longer than the
-    mode's."""
+    """A signed token for a person; raises `ValueError` for an unknown role or too long a life."""
     given = sorted(set(roles))
     if unknown := set(given) - known_roles:
         raise ValueError(f"no such role: {', '.join(sorted(unknown))}")

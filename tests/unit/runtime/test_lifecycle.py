@@ -7,7 +7,7 @@ from libs.runtime.lifecycle import Lifecycle
 from libs.runtime.loops import Loop, Pulse
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import Stopping
-from libs.runtime.watchdog import EXIT_STALLED, Watchdog
+from libs.runtime.watchdog import EXIT_STALLED
 
 Told = list[str]
 
@@ -176,16 +176,11 @@ async def test_the_first_stop_gives_the_code() -> None:
 
 
 async def test_a_stalled_loop_ends_the_process_with_its_code() -> None:
-    clock = [0.0]
-    process = Lifecycle(Metrics(), Stopping(), watchdog=Watchdog(lambda: clock[0]))
-
     async def stuck(pulse: Pulse) -> None:
         pulse.beat()
         await pulse.wait(3_600)
 
-    process.add(Loop("stuck", stuck, stalled_after=20))
-    running = asyncio.create_task(process.run())
-    await until(lambda: not process.readiness.missing())
-    clock[0] = 25.0
+    process = life()
+    process.add(Loop("stuck", stuck, stalled_after=0.1))
     async with asyncio.timeout(10):
-        assert await running == EXIT_STALLED
+        assert await process.run() == EXIT_STALLED

@@ -7,40 +7,52 @@ from libs.runtime.watchdog import EXIT_STALLED, Watchdog
 
 
 class Hand:
+    """A watchdog's clock that goes on by regular looks."""
+
     def __init__(self) -> None:
         self.passed = 0.0
+        self.dog = Watchdog(lambda: self.passed)
 
-    def __call__(self) -> float:
-        return self.passed
+    def after(self, seconds: float) -> list[str]:
+        """What the last of the looks finds that are taken every second until then."""
+        found: list[str] = []
+        end = self.passed + seconds
+        while self.passed < end:
+            self.passed = min(end, self.passed + 1)
+            found = self.dog.stalled()
+        return found
 
 
 def test_silence_beyond_the_limit_is_a_stall_and_a_beat_ends_it() -> None:
     hand = Hand()
-    dog = Watchdog(hand)
-    dog.watch("relay", 10)
-    dog.watch("consumer", 60)
-    hand.passed = 10
-    assert dog.stalled() == []
-    hand.passed = 10.1
-    assert dog.stalled() == ["relay"]
-    dog.beat("relay")
-    assert dog.stalled() == []
+    hand.dog.watch("relay", 10)
+    hand.dog.watch("consumer", 60)
+    assert hand.after(10) == []
+    assert hand.after(1) == ["relay"]
+    hand.dog.beat("relay")
+    assert hand.after(10) == []
 
 
 def test_a_forgotten_loop_is_not_missed() -> None:
     hand = Hand()
-    dog = Watchdog(hand)
-    dog.watch("relay", 10)
-    dog.forget("relay")
-    dog.beat("relay")
-    hand.passed = 1_000
-    assert dog.stalled() == []
+    hand.dog.watch("relay", 10)
+    hand.dog.forget("relay")
+    hand.dog.beat("relay")
+    assert hand.after(1_000) == []
+
+
+def test_a_process_that_was_frozen_as_a_whole_is_no_stall() -> None:
+    hand = Hand()
+    hand.dog.watch("event_loop", 10)
+    hand.passed += 3_600
+    assert hand.dog.stalled() == []
+    assert hand.after(10) == []
+    assert hand.after(1) == ["event_loop"]
 
 
 def test_the_guard_asks_to_give_up_and_then_ends_the_process() -> None:
-    hand = Hand()
-    dog = Watchdog(hand)
-    dog.watch("event_loop", 10)
+    dog = Watchdog()
+    dog.watch("event_loop", 0.02)
     asked: list[list[str]] = []
     ended: list[int] = []
     over = threading.Event()
@@ -49,21 +61,25 @@ def test_the_guard_asks_to_give_up_and_then_ends_the_process() -> None:
         ended.append(code)
         over.set()
 
-    hand.passed = 11
-    dog.guard(asked.append, grace=0.05, every=0.01, end=end)
+    dog.guard(asked.append, grace=0.02, every=0.01, end=end)
     assert over.wait(10)
     assert asked == [["event_loop"]]
     assert ended == [EXIT_STALLED]
 
 
 def test_a_process_that_stops_in_time_is_not_ended_hard() -> None:
-    hand = Hand()
-    dog = Watchdog(hand)
-    dog.watch("event_loop", 10)
+    dog = Watchdog()
+    dog.watch("event_loop", 0.02)
     ended: list[int] = []
-    hand.passed = 11
+    given_up = threading.Event()
+
+    def stop(names: list[str]) -> None:
+        dog.release()
+        given_up.set()
+
     before = threading.active_count()
-    dog.guard(lambda names: dog.release(), grace=30, every=0.01, end=ended.append)
+    dog.guard(stop, grace=30, every=0.01, end=ended.append)
+    assert given_up.wait(10)
     for thread in threading.enumerate():
         if thread.name == "watchdog":
             thread.join(10)
