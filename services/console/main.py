@@ -8,8 +8,6 @@ from libs.events.asyncapi import document
 from libs.runtime.service import Platform, Service, run
 from libs.web.app import create_app
 from libs.web.auth import Edge
-from libs.web.limits import RateLimit
-from libs.web.tokens import Verifier
 from services.console.api import Container, Cookies, router
 from services.console.consumers import consumers
 from services.console.handlers import Door
@@ -34,22 +32,13 @@ async def build(platform: Platform) -> Service:
         cookies=Cookies(secure=settings.production),
         stopping=lambda: readiness.stopping,
     )
-    edge = Edge(
-        clock=platform.clock,
-        metrics=platform.metrics,
-        tokens=Verifier(settings.keys_folder, mode=settings.mode, now=platform.now),
-        mac=partial(platform.keyring.hmac, "request"),
-        rate=RateLimit(settings.serving.rate_per_second, settings.serving.burst),
-        budget=settings.serving.budget_s,
-        in_flight=settings.serving.in_flight,
-    )
     app = create_app(
         "console",
         routers=[router],
         container=container,
         readiness=readiness,
         docs=not settings.production,
-        edge=edge,
+        edge=Edge.of(settings, clock=platform.clock, metrics=platform.metrics, keyring=platform.keyring),
         asyncapi=partial(document, "console"),
     )
     return Service(api=app, projections=consumers(views.apply))

@@ -1,5 +1,7 @@
 """`topics.yaml`: what the house relies on, and faults that are found before a broker sees them."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,27 @@ def test_the_console_reads_the_four_case_topics_in_one_group() -> None:
         "mediation.case.v1",
         "notify.message.v1",
     )
+
+
+CONSUMERS = sorted((FILE.parent / "services").glob("*/consumers.py"))
+
+
+@pytest.mark.parametrize("module", CONSUMERS, ids=lambda module: module.parent.name)
+def test_the_groups_of_the_file_are_those_that_the_services_declare(module: Path) -> None:
+    declared = set(_declared_groups(ast.parse(module.read_text("utf-8"))))
+    assert declared == {group for group in TOPICS.groups if group.startswith(f"{module.parent.name}.")}
+
+
+def _declared_groups(code: ast.AST) -> Iterator[str]:
+    """The `name=` of every consumer, state reader and projection, wherever in the module it is made."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _DECLARATIONS:
+            for keyword in node.keywords:
+                if keyword.arg == "name":
+                    yield ast.literal_eval(keyword.value)
+
+
+_DECLARATIONS = {"EventConsumer", "StateReader", "Projection"}
 
 
 def test_state_has_groups_of_its_own() -> None:
