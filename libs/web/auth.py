@@ -112,7 +112,7 @@ class _Bearer(SecurityBase):
 
 @dataclass(frozen=True, eq=False)
 class Entrance(_Bearer):
-    """Lets in staff with one of `roles` (None: no staff, empty: any) and keys by kind and scope (None: any)."""
+    """Lets in staff with one of `roles` (None: no staff; empty: any), keys by kind and scope (None: any)."""
 
     roles: frozenset[str] | None = None
     keys: tuple[tuple[Literal["partner", "channel"], str | None], ...] = ()

@@ -1,6 +1,7 @@
 """The `Idempotency-Key` header as the digests that are kept of it (G4)."""
 
 import re
+from typing import overload
 
 from starlette.requests import Request
 
@@ -13,6 +14,10 @@ from libs.web.refusals import KeyMalformed, KeyMissing
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+@overload
+def idempotency(request: Request, caller: Principal) -> IdempotencyKey: ...
+@overload
+def idempotency(request: Request, caller: Principal, required: bool) -> IdempotencyKey | None: ...
 def idempotency(request: Request, caller: Principal, required: bool = True) -> IdempotencyKey | None:
     """The key of a request: scope is the HMAC of credential, method, path and key, body that of the raw body.
 
