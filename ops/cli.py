@@ -203,13 +203,13 @@ def key_issue(
     ] = None,
     district: District = "990101",
 ) -> None:
-    """Print a new key, once, when mediation and notify have it; its id goes to standard error."""
+    """Print a new key, once; returns when mediation and notify have it. Its id goes to standard error."""
     from ops import orgkeys
 
-    key_id, secret, without = asyncio.run(orgkeys.issue(org_id, scope or [], district))
+    key_id, secret = asyncio.run(orgkeys.issue(org_id, scope or [], district))
     print(secret)
     print(f"Key {key_id} of {org_id}; `heshi org key revoke {key_id}` takes it back.", file=sys.stderr)
-    tell_who_waits(without)
+    tell_who_waits(asyncio.run(orgkeys.those_without(org_id)))
 
 
 @key.command("revoke")
@@ -217,9 +217,9 @@ def key_revoke(key_id: str, district: District = "990101") -> None:
     """Take a key back; returns when mediation and notify let nobody in by it."""
     from ops import orgkeys
 
-    without = asyncio.run(orgkeys.revoke(key_id, district))
-    print(f"Key {key_id} is revoked.", file=sys.stderr)
-    tell_who_waits(without)
+    org_id = asyncio.run(orgkeys.revoke(key_id, district))
+    print(f"Key {key_id} of {org_id} is revoked.", file=sys.stderr)
+    tell_who_waits(asyncio.run(orgkeys.those_without(org_id)))
 
 
 def tell_who_waits(without: list[str]) -> None:

@@ -55,8 +55,10 @@ class Installation:
             await database.close()
 
     def url(self, service: str) -> str:
-        """Where a service listens on this machine."""
-        return f"http://127.0.0.1:{port_base() + PORT_OFFSETS[service]}"
+        """Where a service listens on this machine: as the running stack says, else as the environment does."""
+        state = self.home.read_state()
+        ports = {part.name: part.port for part in state.parts} if state else {}
+        return f"http://127.0.0.1:{ports.get(service) or port_base() + PORT_OFFSETS[service]}"
 
     def _address(self, variable: str) -> str:
         if address := self.known.get(variable):
