@@ -55,11 +55,12 @@ class MessageFailed(MessageEvent):
 
 
 class MessageReceived(Payload):
-    """A citizen's SMS, by its meaning: `rating`, `stop`, `dispute` or `unclear`."""
+    """A citizen's SMS, by its meaning: `rating`, `stop`, `dispute` or `unclear`; `in_reply_to` is the message
+    that it answers."""
 
     TYPE: ClassVar[str] = "message.received"
     TOPIC: ClassVar[str] = "notify.message.v1"
 
     meaning: Code
     rating: Rating | None = None
-    in_reply_to: Code | None = None
+    in_reply_to: UUID | None = None
