@@ -55,7 +55,7 @@ class Installation:
             await database.close()
 
     def url(self, service: str) -> str:
-        """Where a service listens on this machine: as the running stack says, else as the environment does."""
+        """Where a service listens on this machine, as the running stack or else the environment says."""
         state = self.home.read_state()
         ports = {part.name: part.port for part in state.parts} if state else {}
         return f"http://127.0.0.1:{ports.get(service) or port_base() + PORT_OFFSETS[service]}"
