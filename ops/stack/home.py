@@ -95,7 +95,9 @@ class Home:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second supervisor; the kernel lets go however this process ends."""
-        with explained("locking the state folder"), (self.folder("run") / "lock").open("a") as file:
+        with explained("locking the state folder"):
+            file = (self.folder("run") / "lock").open("a")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

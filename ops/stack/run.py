@@ -87,10 +87,8 @@ def welcome(home: Home, state: StackState) -> str:
     ports = {part.name: part.port for part in state.parts}
     programs = [name for name in (*SERVICES, "simulator") if name in ports]
     addresses = {name: f"http://127.0.0.1:{ports[name]}" for name in programs}
-    lines = [
-        f"  {name:<11} {place}"
-        for name, place in {**addresses, "postgres": state.postgres, "kafka": state.kafka}.items()
-    ]
+    addresses |= {"postgres": state.postgres, "kafka": state.kafka}
+    lines = [f"  {name:<11} {place}" for name, place in addresses.items() if place]
     if "console" in ports:
         lines += ["", "  Sign in to the console as"]
         lines += [f"  {name:<11} {password}" for name, password in ensure_accounts(home).items()]
