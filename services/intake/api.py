@@ -159,4 +159,4 @@ async def _page(
         **criteria,
     )
     items, last = await reading.find(desk, wanted)
-    return json(paging.page(items, paging.encode(CASES, last) if last else None))
+    return json(paging.page(items, paging.encode(CASES, str(last)) if last else None))

@@ -123,7 +123,7 @@ async def _insert_cases(tx: Tx, cases: Sequence[Case]) -> None:
         *_columns(cases, ("case_id", "district", "stage", "facts", "said_urgency")),
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
-        [_json(case.twins) for case in cases],
+        [_json([str(twin) for twin in case.twins]) for case in cases],
         [case.origin.credential if case.origin else None for case in cases],
         [case.origin.external_ref if case.origin else None for case in cases],
     )
@@ -291,16 +291,15 @@ _NEEDS = {
 
 
 class _Conditions:
-    """Conditions joined by `and`, each value a parameter in the order of its `{}`."""
+    """Conditions joined by `and`; a value stands for the `{}` of its condition."""
 
     def __init__(self) -> None:
         self.values: list[object] = []
         self._parts: list[str] = []
 
     def add(self, sql: str, *values: object) -> None:
-        first = len(self.values) + 1
-        self._parts.append(sql.format(*(f"${number}" for number in range(first, first + len(values)))))
         self.values += values
+        self._parts.append(sql.format(f"${len(self.values)}") if values else sql)
 
     @property
     def sql(self) -> str:

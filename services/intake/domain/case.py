@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from libs.clocks.calendar import LOCAL
 from libs.db.work import Actor, Audit
 from libs.events.base import CaseFacts, DueDate
 from libs.messaging.deadline import Deadline, next_due, open_dates
@@ -177,13 +178,18 @@ def answer(case: Case, version: int) -> dict[str, Any]:
         "urgency": facts.urgency,
         "state": case.stage,
         "version": version,
-        "registered_at": facts.registered_at.isoformat(),
-        "due": {"rule": due.rule, "due_at": due.due_at.isoformat()} if due else None,
+        "registered_at": _told(facts.registered_at),
+        "due": {"rule": due.rule, "due_at": _told(due.due_at)} if due else None,
         "parent": str(facts.parent) if facts.parent else None,
         "children": [],
         "possible_duplicates": [str(twin) for twin in case.twins],
         "warnings": [warning.as_json() for warning in case.warnings],
     }
+
+
+def _told(instant: datetime) -> str:
+    """An instant as people here read it, whatever zone it was kept in."""
+    return instant.astimezone(LOCAL).isoformat()
 
 
 def detail(case: Case) -> dict[str, Any]:
@@ -192,8 +198,8 @@ def detail(case: Case) -> dict[str, Any]:
     return {
         "channel": facts.channel,
         "topic": facts.topic,
-        "received_at": facts.received_at.isoformat(),
-        "accepted_at": facts.accepted_at.isoformat() if facts.accepted_at else None,
+        "received_at": _told(facts.received_at),
+        "accepted_at": _told(facts.accepted_at) if facts.accepted_at else None,
         "happened_on": case.happened_on.isoformat() if case.happened_on else None,
         "headcount": facts.headcount,
         "amount_fen": facts.amount_fen,
