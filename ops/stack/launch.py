@@ -79,18 +79,28 @@ def rename_root() -> None:
     Path("/proc/self/gid_map").write_text(f"{NOBODY} {outer_group} 1")
 
 
+def leave_root(folders: list[Path]) -> None:
+    """Stop being root in whichever way this machine allows, as the owner of the folders."""
+    if may_become_nobody():
+        give(folders, NOBODY)
+        become_nobody()
+    else:
+        give(folders, 0)
+        rename_root()
+
+
 def main(arguments: list[str]) -> None:
     split = arguments.index("--")
     options, command = arguments[:split], arguments[split + 1 :]
     named = list(zip(options[::2], options[1::2], strict=True))
     folders = [Path(value) for name, value in named if name == "--server"]
     if folders and os.geteuid() == 0:
-        if may_become_nobody():
-            give(folders, NOBODY)
-            become_nobody()
-        else:
-            give(folders, 0)
-            rename_root()
+        try:
+            leave_root(folders)
+        except OSError as error:
+            sys.exit(
+                f"ERROR: root may not act as another user here ({error}); start Heshi as an ordinary user"
+            )
     die_with(int(dict(named)["--parent"]), int(dict(named)["--signal"]))
     os.execv(command[0], command)  # noqa: S606
 
