@@ -62,7 +62,7 @@ class Child:
                 raise StackError(f"{self.name} ended at its start ({self.last_words()}): see {self.log}.")
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} was not ready after {seconds:.0f} s: see {self.log}.")
-            time.sleep(0.03)
+            time.sleep(0.05)
 
     def last_words(self) -> str:
         """The line of this run's log that most likely says why it ended."""

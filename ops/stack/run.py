@@ -25,6 +25,7 @@ def foreground(
 
     home = Home.from_environment()
     with home.locked():
+        home.write_state(StackState(os.getpid()))  # before anybody believes what an earlier start has left
         supervisor = Supervisor(choose(home, only, without, demo_data=demo_data), print)
         print(f"Heshi starts from {home.root}")
         asyncio.run(supervisor.run(lambda: print(welcome(home, supervisor.state)) if greet else None))
@@ -33,12 +34,11 @@ def foreground(
 def detached(only: Collection[str], without: Collection[str], *, demo_data: bool) -> None:
     """Leave a supervisor running behind; return when all its parts are ready, showing its words meanwhile."""
     home = Home.from_environment()
-    if home.is_locked():
-        foreground(only, without, demo_data=demo_data)  # says who holds the folder
+    with home.locked():
+        log = home.log("supervisor")
     options = [f"--only={','.join(only)}", f"--without={','.join(without)}"]
     # The passwords are for this terminal, not for the log.
     options += ["--no-welcome", "--demo-data" if demo_data else "--no-demo-data"]
-    log = home.log("supervisor")
     with explained("starting the supervisor"), log.open("ab") as output:
         begin = output.tell()
         supervisor = subprocess.Popen(
@@ -51,13 +51,14 @@ def detached(only: Collection[str], without: Collection[str], *, demo_data: bool
         )
     with log.open("r", errors="replace") as words:
         words.seek(begin)
-        state = None
-        while state is None or not state.complete:
+        while True:
             ended = supervisor.poll() is not None
             state = home.read_state()
             sys.stdout.write(words.read())
             if ended:
                 raise StackError(f"The stack did not start: the reason stands above and in {log}.")
+            if state and state.supervisor == supervisor.pid and state.complete:
+                break
             time.sleep(0.1)
     print(welcome(home, state))
 
