@@ -37,7 +37,7 @@ async def claim(tx: Tx, keys: Sequence[IdempotencyKey]) -> dict[bytes, Answer]:
     )
     for row in rows:
         same = row["body"] == by_scope[row["scope"]].body
-        answers[row["scope"]] = _restore(row) if same else KeyReused()
+        answers[row["scope"]] = of_row(row) if same else KeyReused()
     return answers
 
 
@@ -45,31 +45,44 @@ async def keep(tx: Tx, answers: Sequence[tuple[IdempotencyKey, Answer]]) -> None
     """Store first answers. They hold no personal field; answers of 500 and above are never stored."""
     if not answers:
         return
-    rows = sorted((_row(key, answer) for key, answer in answers), key=lambda row: row[0])
+    rows = sorted((to_row(key, answer) for key, answer in answers), key=lambda row: row["scope"])
     await tx.execute(
         """
         insert into idempotency (scope, body, status, answer, version, location)
         select * from unnest($1::bytea[], $2::bytea[], $3::smallint[], $4::json[], $5::int[], $6::text[])
         """,
-        *(list(column) for column in zip(*rows, strict=True)),
+        *(
+            [row[column] for row in rows]
+            for column in ("scope", "body", "status", "answer", "version", "location")
+        ),
     )
 
 
-def _row(key: IdempotencyKey, answer: Answer) -> tuple[bytes, bytes, int, str, int, str | None]:
+def to_row(key: IdempotencyKey, answer: Answer) -> dict[str, Any]:
+    """An answer in the form in which it is kept."""
     if isinstance(answer, Refusal):
-        body = {
+        refused = {
             "code": answer.code,
             "title": [answer.title.zh, answer.title.en],
             "detail": answer.detail,
             "errors": [[e.pointer, e.code, e.detail] for e in answer.errors],
             "extra": answer.extra,
         }
-        return key.scope, key.body, answer.status, _json({"refused": body}), 0, None
-    body = {"body": answer.body}
-    return key.scope, key.body, answer.status, _json(body), answer.version, answer.location
+        kept, version, location = {"refused": refused}, 0, None
+    else:
+        kept, version, location = {"body": answer.body}, answer.version, answer.location
+    return {
+        "scope": key.scope,
+        "body": key.body,
+        "status": answer.status,
+        "answer": orjson.dumps(kept, option=orjson.OPT_PASSTHROUGH_DATACLASS, default=str).decode(),
+        "version": version,
+        "location": location,
+    }
 
 
-def _restore(row: Mapping[str, Any]) -> Answer:
+def of_row(row: Mapping[str, Any]) -> Answer:
+    """The first answer, as it is given to a repeated request."""
     stored = orjson.loads(row["answer"])
     refused = stored.get("refused")
     if refused is None:
@@ -83,7 +96,3 @@ def _restore(row: Mapping[str, Any]) -> Answer:
         replayed=True,
         **refused["extra"],
     )
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS, default=str).decode()
