@@ -253,7 +253,7 @@ def by_staff(action: str, rule: Rule, codes: Codes) -> Gate:
     """An act of a person of the case's district."""
 
     def decide(case: Case | None, act: Act, moment: Moment) -> Decision[Case]:
-        if case is None or case.district not in moment.actor.districts:
+        if case is None or not case.for_staff(moment.actor.districts, moment.actor.roles):
             raise NotFound
         return _pass(STAFF, action, rule, Turn(case, moment, codes), act)
 

@@ -3,7 +3,7 @@
 Codes, ids and dates only. What people say is sealed before it gets here (`Words`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -19,6 +19,9 @@ OfferStatus = Literal[
 ]
 
 DUTY_DESK = "DUTY_DESK"
+SEALED_TRACK = "SEALED"
+SEALED_OFFICER = "sealed_officer"
+"""The only role that sees sealed cases; by itself it sees no others (XF22 art 30)."""
 PARTIES: tuple[Party, ...] = ("applicant", "respondent")
 
 
@@ -93,7 +96,6 @@ class Words:
 
     note_id: UUID
     sealed: bytes
-    key_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,11 @@ class Case:
         if self.state == "awaiting_assignment":
             return "ROUTING"
         return self.org_id or self.referred_to or DUTY_DESK
+
+    def for_staff(self, districts: Collection[str], roles: Collection[str]) -> bool:
+        """Whether a person of these districts and roles may know of the case."""
+        fitting = [role for role in roles if (role == SEALED_OFFICER) == (self.track == SEALED_TRACK)]
+        return self.district in districts and bool(fitting)
 
     def hidden_from(self, org_id: str | None) -> bool:
         """Whether the organisation must not know of the case: not its own, or complained about in it."""

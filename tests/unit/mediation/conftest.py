@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.mediation.domain.codes import Codes
-from services.mediation.handlers import UseCases, use_cases
+from services.mediation.handlers.cases import UseCases, use_cases
 from tests.unit.mediation.play import DATA, Play, at, case_facts
 
 

@@ -22,7 +22,7 @@ from services.mediation.domain.codes import Codes
 from services.mediation.domain.consents import Consent, ContactAttempt
 from services.mediation.domain.offers import TakeUp
 from services.mediation.domain.sessions import Schedule, SessionOutcome
-from services.mediation.handlers import UseCases
+from services.mediation.handlers.cases import UseCases
 from services.mediation.process import Act
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -90,7 +90,7 @@ class Play:
         return UUID(int=(0x019C2B6E << 96) + next(self._ids))
 
     def words(self) -> Words:
-        return Words(self.new_id(), b"sealed", 1)
+        return Words(self.new_id(), b"sealed")
 
     def wait(self, **time: int) -> "Play":
         self.now += timedelta(**time)
@@ -101,8 +101,8 @@ class Play:
         actor = Actor("partner", "key-1", org_id=org)
         return self._run(self.use_cases.partner[action].decide, Act(command, expected), actor)
 
-    def staff(self, action: str, command: Any, district: str = DISTRICT) -> "Play":
-        actor = Actor("staff", "supervisor", districts=frozenset({district}))
+    def staff(self, action: str, command: Any, district: str = DISTRICT, role: str = "supervisor") -> "Play":
+        actor = Actor("staff", "somebody", frozenset({role}), districts=frozenset({district}))
         return self._run(self.use_cases.staff[action].decide, Act(command), actor)
 
     def hear(self, event: Payload) -> "Play":

@@ -22,7 +22,7 @@ from libs.events.mediation import (
 from libs.web.errors import Refusal
 from services.mediation.domain.codes import Codes
 from services.mediation.domain.offers import HandBack, Return
-from services.mediation.handlers import UseCases, use_cases
+from services.mediation.handlers.cases import UseCases, use_cases
 from tests.unit.mediation.play import CASE, DATA, DISTRICT, Play
 
 ENDS = (OfferWithdrawn, CaseReturned, OfferExpired, CaseHandedBack, CaseRecalled)

@@ -12,7 +12,7 @@ from services.mediation.domain.closing import Close, Extend
 from services.mediation.domain.consents import Mediator
 from services.mediation.domain.offers import HandBack, Return
 from services.mediation.domain.sessions import SessionOutcome
-from services.mediation.handlers import PARTNER_RULES, STAFF_RULES
+from services.mediation.handlers.cases import PARTNER_RULES, STAFF_RULES
 from services.mediation.process import ACTIONS, FACTS, FIRST_STATE, MEDIATION, STAFF
 from tests.unit.mediation.play import Play
 
@@ -172,3 +172,14 @@ def test_staff_does_not_close_what_an_organisation_holds(play: Play) -> None:
     play.reach("in_mediation")
     with pytest.raises(ForbiddenAction):
         play.staff("close", Close("SOLVED"))
+
+
+def test_a_sealed_case_is_closed_by_the_sealed_officer_alone(new_play: Callable[..., Play]) -> None:
+    """XF22 art 30: nobody else knows of it, and that role knows of no other case."""
+    play = new_play(kind="REP", track="SEALED").accept()
+    with pytest.raises(NotFound):
+        play.staff("close", Close("REFERRED"))
+    assert play.staff("close", Close("REFERRED"), role="sealed_officer").state == "closed"
+    other = new_play().reach("referred")
+    with pytest.raises(NotFound):
+        other.staff("close", Close("REFERRED"), role="sealed_officer")

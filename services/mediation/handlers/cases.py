@@ -1,4 +1,4 @@
-"""What mediation does, one use case per command, event and clock: `use_cases` is the contents page."""
+"""The decisions of mediation, one use case per command, event and clock; `use_cases` names them all."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

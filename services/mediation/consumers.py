@@ -1,0 +1,28 @@
+"""What mediation reacts to, topic by topic: the newcomer's map of the service."""
+
+from collections.abc import Sequence
+
+from typing import Final
+
+from libs.messaging.consumer import Apply, EventConsumer, StateReader
+from services.mediation.handlers.cases import UseCases
+
+ORGANISATIONS: Final = "mediation.routing-organisation"
+"""Its position tells how old the copy of the partners' keys is (G15)."""
+
+
+def events(uses: UseCases) -> Sequence[EventConsumer]:
+    """The word of intake, routing and notify; the tables of types are those of `handlers.cases.use_cases`."""
+    return (
+        EventConsumer("mediation.intake-case", "intake.case.v1", uses.intake),
+        EventConsumer("mediation.routing-assignment", "routing.assignment.v1", uses.routing),
+        EventConsumer("mediation.notify-message", "notify.message.v1", uses.notify),
+    )
+
+
+def states(dossiers: Apply, organisations: Apply) -> Sequence[StateReader]:
+    """The copies of citizens' dossiers and of organisations with their keys."""
+    return (
+        StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers),
+        StateReader(ORGANISATIONS, "routing.organisation.v1", organisations),
+    )
