@@ -90,7 +90,7 @@ def _attempt(row: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
     referral = {"type": row["referral_type"], "org_id": row["referral_org"]} if row["referral_type"] else None
     return {
         "attempt": row["number"],
-        "assignment_id": row["assignment_id"],
+        "assignment_id": str(row["assignment_id"]),
         "at": row["at"],
         "state": row["result"],
         "org_id": row["org_id"],
