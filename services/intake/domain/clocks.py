@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, Final, Literal
 
-from libs.clocks.calendar import LOCAL
-from libs.clocks.rules import Rule, due_for
+from libs.clocks.calendar import LOCAL, Calendar
+from libs.clocks.rules import Rule, RuleBook, due_for
 from libs.db.work import Decision, Moment, ignored
 from libs.events.intake import IntakeDeadlineMissed, IntakeDeadlineWarned
 from libs.messaging.deadline import Deadline, of_due
@@ -88,24 +89,44 @@ _SECRET: Final[Mapping[str, Any]] = {"rule": "SEALED", "tell": ("SEALED_OFFICER"
 """What an event tells of an accusation's clock: the rule's name would tell its urgency (G14)."""
 
 
-def _ours(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> list[Rule]:
+def _ours(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> tuple[Rule, ...]:
     """The rules of intake that `event` starts for the case, as far as `flags` ask for them."""
-    told = {
-        "track": case.facts.track,
-        "urgency": case.facts.urgency,
-        "real_name": case.facts.real_name,
-        "flags": frozenset(flags),
-    }
-    started = known.rules.started_by(event, told, at.astimezone(LOCAL).date(), case.district)
-    return [rule for rule in started if rule.id.startswith(OURS)]
+    facts = (case.facts.track, case.facts.urgency, case.facts.real_name, frozenset(flags))
+    return _rules(known.rules, event, facts, at.astimezone(LOCAL).date(), case.district)
+
+
+@lru_cache(maxsize=4096)
+def _rules(
+    book: RuleBook,
+    event: str,
+    facts: tuple[str | None, str, bool, frozenset[str]],
+    day: date,
+    district: str,
+) -> tuple[Rule, ...]:
+    """The same for every case with these facts on a day: asked for each registration, answered once."""
+    told = dict(zip(("track", "urgency", "real_name", "flags"), facts, strict=True))
+    started = book.started_by(event, told, day, district)
+    return tuple(rule for rule in started if rule.id.startswith(OURS))
 
 
 def _started(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> Case:
-    fresh = {
-        rule.id: of_due(rule, due_for(rule, at, known.calendar), at)
-        for rule in _ours(case, known, event, at, flags)
-    }
+    fresh = {rule.id: _clock(known, rule, at, case.district) for rule in _ours(case, known, event, at, flags)}
     return replace(case, deadlines={**case.deadlines, **fresh}) if fresh else case
+
+
+def _clock(known: Reference, rule: Rule, at: datetime, district: str) -> Deadline:
+    """The rule's clock, started at an instant. Only the day of it counts for a term of days."""
+    if rule.term.is_clock:
+        return of_due(rule, due_for(rule, at, known.calendar), at)
+    day = at.astimezone(LOCAL).date()
+    return replace(_clock_of_days(known.rules, known.calendar, rule.id, day, district), started_at=at)
+
+
+@lru_cache(maxsize=4096)
+def _clock_of_days(book: RuleBook, calendar: Calendar, rule: str, day: date, district: str) -> Deadline:
+    row = book.rule(rule, district)
+    start = datetime.combine(day, time.min, LOCAL)
+    return of_due(row, due_for(row, day, calendar), start)
 
 
 def _triaged_by_urgency(case: Case, known: Reference, at: datetime) -> Case:

@@ -65,4 +65,12 @@ def district_of(said: Statement, actor: Actor, known: Reference) -> str:
 
 def draw_codes(chance: Random) -> tuple[str, ...]:
     """Query codes to choose from: the first is taken unless somebody has it already."""
-    return tuple("".join(chance.choices(CODE_ALPHABET, k=CODE_LENGTH)) for _ in range(CODE_TRIES))
+    return tuple(_code(chance.randrange(len(CODE_ALPHABET) ** CODE_LENGTH)) for _ in range(CODE_TRIES))
+
+
+def _code(number: int) -> str:
+    signs = []
+    for _ in range(CODE_LENGTH):
+        number, place = divmod(number, len(CODE_ALPHABET))
+        signs.append(CODE_ALPHABET[place])
+    return "".join(signs)
