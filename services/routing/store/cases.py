@@ -56,7 +56,7 @@ class CaseStore:
             _LOAD_LOCK,
             [int(district) for district in districts],
         )
-        return await self._boards.read(tx, districts, [work.case_id for work in seeking])
+        return await self._boards.read(tx, districts, [w.case_id for w in seeking if _may_need(w)])
 
     async def load(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, RoutingCase]:
         """The cases with the short form of their attempts."""
@@ -143,6 +143,12 @@ class CaseStore:
             findings.by_person,
             *seal_field(self._keyring, "assignment", "note", attempt.assignment_id, findings.note),
         )
+
+
+def _may_need(work: Work[RoutingCase, Any]) -> bool:
+    """Whether the choice may depend on needs; most acceptances say that it does not."""
+    facts = getattr(work.command, "case", None)
+    return facts is None or facts.has_needs
 
 
 async def _save_cases(tx: Tx, cases: Sequence[RoutingCase]) -> None:
