@@ -299,7 +299,7 @@ def resume(kit: Kit) -> Resume:
 # --- a person's choice --------------------------------------------------------------------------------------
 
 
-async def test_a_person_s_words_are_stored_sealed_and_their_reading_is_audited(kit: Kit) -> None:
+async def test_a_person_s_words_are_sealed_audited_when_read_and_erased_with_the_case(kit: Kit) -> None:
     await kit.seed(labour("LAB-1"), labour("LAB-2"))
     [case_id] = ids(1)
     await kit.accept(case_id)
@@ -308,12 +308,15 @@ async def test_a_person_s_words_are_stored_sealed_and_their_reading_is_audited(k
     assert "周某" not in str(result.outcome.body)
     dump = await kit.row("select note from assignment where number = 2")
     assert "周某".encode() not in dump["note"]
-    seen = await kit.views.attempts(case_id, Act(SUPERVISOR, MONDAY, "assignment.notes_read"))
+    reading = Act(SUPERVISOR, MONDAY, "assignment.notes_read")
+    seen = await kit.views.attempts(case_id, reading)
     assert [(a["attempt"], a["note"], a["by_person"]) for a in seen] == [
         (1, None, None),
         (2, "周某更信任该会", "routing"),
     ]
     assert seen[1]["because"] == {"code": "PERSON", "zh": "由督办员指定", "en": "chosen by a supervisor"}
+    await apply(kit, StateRecord(str(case_id), 9, None))
+    assert [a["note"] for a in await kit.views.attempts(case_id, reading)] == [None, None]
     audits = await kit.rows(
         "select actor, action, case_id from audit where case_id is not null order by action"
     )

@@ -25,7 +25,7 @@ class Waiting(NamedTuple):
 
 
 class NeedsStore:
-    """Reads and writes the table `needs`."""
+    """Keeps the needs, and forgets with them."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -52,6 +52,7 @@ class NeedsStore:
             [row[3] for row in rows],
             [row[4] for row in rows],
         )
+        await _forget_notes(tx, [UUID(record.key) for record in records if record.value is None])
         return [waiting.case_id for waiting in await released(tx, case_ids)]
 
     async def read(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, NeedsCopy]:
@@ -87,6 +88,18 @@ class NeedsStore:
             "ethnic_support": bool(told.get("ethnic_support")),
         }
         return seal_field(self._keyring, "needs", "sealed", UUID(record.key), orjson.dumps(kept).decode())
+
+
+async def _forget_notes(tx: Tx, erased: Sequence[UUID]) -> None:
+    """A person's words about an erased case go with the citizen's: they may name somebody (G13)."""
+    if erased:
+        await tx.execute(
+            """
+            update assignment set note = null, note_key = null, note_key_version = null
+            where case_id = any($1) and note is not null
+            """,
+            erased,
+        )
 
 
 async def released(tx: Tx, case_ids: Sequence[UUID] | None = None) -> list[Waiting]:
