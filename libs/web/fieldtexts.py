@@ -50,6 +50,12 @@ _TEXTS: dict[str, Title] = {
     "datetime_parsing": Title("应为带时区的时间", "must be a time with its zone"),
     "datetime_from_date_parsing": Title("应为带时区的时间", "must be a time with its zone"),
     "timezone_aware": Title("时间应带时区", "the time needs its zone"),
+    "required": Title("必填", "required"),
+    "unknown_code": Title("未知代码", "not a code that is in use"),
+    "other_district": Title("不属于该行政区", "of another district"),
+    "twice": Title("重复", "given twice"),
+    "no_parent": Title("上级区域不存在", "the area above it is unknown"),
+    "not_the_address": Title("与地址中的编号不一致", "not the one in the address"),
     "malformed_cursor": Title("翻页标记无效", "not a cursor of this list"),
 }
 

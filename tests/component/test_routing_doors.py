@@ -335,6 +335,7 @@ async def test_a_preview_follows_the_rule(
         ({"loads": {"CLUB-1": 1}}, "/loads"),
         ({"loads": {"LAB-01": -1}}, "/loads/LAB-01"),
         ({"at": "2026-03-02T10:00:00"}, "/at"),
+        ({"at": "9999-12-31T23:59:59Z"}, "/at"),
         ({"grid": "12"}, "/grid"),
         ({"surprise": 1}, "/surprise"),
     ],

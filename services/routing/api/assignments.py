@@ -1,7 +1,8 @@
 """Assignments: why a case went where it went, a supervisor's choice, and what the rule would say."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -37,6 +38,11 @@ Chooser = Annotated[Principal, Depends(staff("supervisor", "duty_officer"))]
 Previewer = Annotated[Principal, Depends(staff(*OFFICERS, "admin"))]
 
 
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Beyond, no calendar answers and no clock of ours goes."""
+
+
 class ChoiceForm(Shape):
     """`POST /v1/cases/{case_id}/assignments`."""
 
@@ -60,7 +66,7 @@ class PreviewForm(Shape):
     declined: tuple[Code, ...] = Field((), max_length=100)
     returns: Count = 0
     consent: bool = True
-    at: AwareDatetime | None = None
+    at: AwareDatetime | None = Field(None, ge=_FIRST, le=_LAST)
     loads: Mapping[Code, Count] | None = Field(None, max_length=1000)
 
 
@@ -150,7 +156,7 @@ def _check_codes(form: PreviewForm, words: Vocabulary, rules: Rules, partners: C
         ]
     )
     faults = [
-        FieldError(place, "unknown_code", "see data/")
+        FieldError(place, "unknown_code")
         for place, code, known in told
         if code is not None and code not in known
     ]

@@ -101,7 +101,7 @@ async def put(request: Request, org_id: OrgId, form: OrganisationForm, caller: A
     """A new organisation (201), or another profile of one whose version the caller names (200)."""
     parts = container(request)
     if form.org_id != org_id:
-        raise Invalid(errors=[FieldError("/org_id", "not_the_address", "org_id is that of the address")])
+        raise Invalid(errors=[FieldError("/org_id", "not_the_address")])
     after = await registry.put_organisation(
         parts.registry,
         act(request, caller, "organisation.put"),

@@ -65,9 +65,9 @@ def redraw(known: Mapping[str, Area], told: Iterable[AreaProfile]) -> list[Area]
         before = known.get(profile.code)
         area = Area(profile, before.version + 1 if before else 1)
         if profile.code in seen:
-            faults.append(FieldError(f"/items/{nth}/code", "twice", "an area is told once"))
+            faults.append(FieldError(f"/items/{nth}/code", "twice"))
         elif area.parent is not None and area.parent not in codes:
-            faults.append(FieldError(f"/items/{nth}/code", "no_parent", "the area above it is unknown"))
+            faults.append(FieldError(f"/items/{nth}/code", "no_parent"))
         elif before is None or before.profile != profile:
             changed.append(area)
         seen.add(profile.code)

@@ -135,9 +135,11 @@ def define(
 
 
 def change_availability(before: Organisation, change: Availability) -> Organisation:
-    """The organisation with another pause, leave, capacity or daily number."""
+    """The organisation with another pause, leave, capacity or daily number; as it is when none is named."""
     named = ("paused", "leave", "capacity", "new_per_day")
     update = {name: value for name in named if (value := getattr(change, name)) is not None}
+    if not update:
+        return before
     return replace(before, profile=before.profile.model_copy(update=update), version=before.version + 1)
 
 
@@ -176,9 +178,9 @@ def _faults(
     district = before.district if before else _district(profile)
     for nth, area in enumerate(profile.areas):
         if not area.startswith(district):
-            yield FieldError(f"/areas/{nth}", "other_district", f"all areas lie in {district}")
+            yield FieldError(f"/areas/{nth}", "other_district")
     if words.classes.get(profile.type) == PARTNER and profile.capacity is None:
-        yield FieldError("/capacity", "required", "a partner says how many open cases it can hold")
+        yield FieldError("/capacity", "required")
 
 
 def _unknown(
@@ -186,7 +188,7 @@ def _unknown(
 ) -> Iterator[FieldError]:
     for nth, code in enumerate(told):
         if code not in known:
-            yield FieldError(f"/{field}" if whole else f"/{field}/{nth}", "unknown_code", "see data/")
+            yield FieldError(f"/{field}" if whole else f"/{field}/{nth}", "unknown_code")
 
 
 def _district(profile: OrganisationProfile) -> str:

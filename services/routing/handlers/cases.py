@@ -152,7 +152,7 @@ def choose_by_hand(
     field = board.fields[case.district]
     org = field.partner(command.org_id)
     if org is None:
-        raise Invalid(errors=[FieldError("/org_id", "unknown_code", "no partner of this district")])
+        raise Invalid(errors=[FieldError("/org_id", "unknown_code")])
     question = _question(case, case.facts, _needs(case, case.facts, board) or NO_NEEDS, moment)
     reasons = policy.hindrances(question, org, board.loads, board.rules)
     if reasons or org.org_id in case.reservations:

@@ -67,7 +67,7 @@ async def put_organisation(
         check_expected(before, told)
         made = organisation.define(before, profile, words, places)
         if made.district not in act.actor.districts:
-            raise Invalid(errors=[FieldError("/areas/0", "other_district", "none of the caller's districts")])
+            raise Invalid(errors=[FieldError("/areas/0", "other_district")])
         return made
 
     return await registry.change(profile.org_id, profile.areas[0][:6], change, act)
@@ -111,7 +111,7 @@ async def draw_areas(registry: Registry, act: Act, profiles: Sequence[AreaProfil
     if district not in act.actor.districts:
         raise NotFound()
     faults = [
-        FieldError(f"/items/{nth}/code", "other_district", f"all lie in {district}")
+        FieldError(f"/items/{nth}/code", "other_district")
         for nth, profile in enumerate(profiles)
         if not profile.code.startswith(district)
     ]

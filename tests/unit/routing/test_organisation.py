@@ -82,6 +82,11 @@ def test_availability_changes_only_what_is_named() -> None:
     assert (back.profile.leave, back.profile.capacity, back.profile.paused, back.version) == ((), 0, True, 3)
 
 
+def test_availability_without_a_word_changes_nothing() -> None:
+    before = made()
+    assert change_availability(before, Availability()) is before
+
+
 def test_keys_are_numbered_and_a_number_is_never_given_twice() -> None:
     organisation, first = issue_key(made(), HASH, ("cases",), NOW)
     organisation = revoke_key(organisation, first.key_id, NOW)
