@@ -134,7 +134,7 @@ async def release(request: Request, case_id: UUID, why: Release, caller: Supervi
     return answer(await acting.let_go(_desk(request), case_id, why, asked))
 
 
-@router.post("/{case_id}/reminders", status_code=201)
+@router.post("/{case_id}/reminders")
 async def remind(request: Request, case_id: UUID, reminder: Reminder, caller: Caller) -> Response:
     """Record that the citizen asked again (催办)."""
     return answer(await acting.reminded(_desk(request), case_id, reminder, _asked(request, caller)))

@@ -35,7 +35,9 @@ from services.intake.api import router
 from services.intake.domain.case import Case
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.sealing import Vault
-from services.intake.store import IntakeStore, IntakeViews
+from services.intake.store.areas import AreaCopy
+from services.intake.store.cases import IntakeStore
+from services.intake.store.views import IntakeViews
 from tests.unit.intake.build import DATA, DISTRICT, known
 
 _KEYS = count(1)
@@ -131,7 +133,8 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
     shell = Shell(database, store, Surroundings("intake", clock.now, uuid7))
     desk = Desk(
         shell=shell,
-        views=IntakeViews(database, store),
+        views=IntakeViews(database),
+        places=AreaCopy(database, known().places, lambda: clock.now().timestamp()),
         vault=Vault(keyring),
         known=known(),
         now=clock.now,

@@ -8,7 +8,7 @@ from libs.db.pool import Database, Tx
 from libs.db.work import Work
 from services.intake.domain.case import Case
 from services.intake.domain.registration import Neighbours
-from services.intake.store import IntakeStore
+from services.intake.store.cases import IntakeStore
 from tests.component.intake_door import Door, opened
 
 

@@ -52,7 +52,7 @@ class Reference:
     limits: Mapping[str, int]
     flags: FlagRules
     places: Mapping[str, Places]
-    """By district; a district without areas is none of ours."""
+    """The areas that the product ships, by district; routing's own go before them."""
     rules: RuleBook
     calendar: Calendar
 

@@ -27,6 +27,7 @@ from services.intake.domain.case import (
 from services.intake.domain.clocks import with_clocks_of_registration
 from services.intake.domain.flags import Judged
 from services.intake.domain.people import entered, has_needs, real_name, warnings
+from services.intake.domain.places import Places
 from services.intake.domain.reference import Reference
 from services.intake.domain.ruling import Settle, settled
 from services.intake.domain.statement import Place, Ruling, Statement
@@ -49,7 +50,7 @@ class Judgement:
     warnings: tuple[Warning, ...]
 
 
-def judge(said: Statement, phone: Phone | None, known: Reference, district: str, now: datetime) -> Judgement:
+def judge(said: Statement, phone: Phone | None, known: Reference, places: Places, now: datetime) -> Judgement:
     """Flags, urgency and grid of a statement received `now` (≤ 0.3 ms), with all codes of the case.
 
     The query code is still empty: who registers draws it. Codes are checked before (`check_codes`).
@@ -58,7 +59,7 @@ def judge(said: Statement, phone: Phone | None, known: Reference, district: str,
     fields = entered(said, received_at)
     judged = known.flags.judge(said.narrative, fields)
     flags = known.flags.sorted({*judged.flags, *said.flags})
-    grid, doubts = _placed(said.place, known, district)
+    grid, doubts = _placed(said.place, places)
     facts = CaseFacts(
         channel=said.channel,
         kind=said.kind,
@@ -86,9 +87,8 @@ def judge(said: Statement, phone: Phone | None, known: Reference, district: str,
     return Judgement(facts, judged.said_urgency, told)
 
 
-def _placed(place: Place, known: Reference, district: str) -> tuple[str | None, tuple[Warning, ...]]:
+def _placed(place: Place, places: Places) -> tuple[str | None, tuple[Warning, ...]]:
     """The grid, or why a person must place the matter: never a guess, never a reason not to register."""
-    places = known.places[district]
     if place.grid is not None:
         if place.grid in places.grids:
             return place.grid, ()

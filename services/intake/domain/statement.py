@@ -7,7 +7,7 @@ an unknown field is an error, not a loss.
 
 from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -28,10 +28,12 @@ from libs.web.errors import FieldError, Invalid
 from services.intake.domain.reference import Reference
 from services.intake.domain.text import Unprintable, clean
 
+D = TypeVar("D", bound=date)
+
 Channel = Literal["phone", "web", "visit", "letter", "sms", "grid", "import", "api"]
 
-EARLIEST = date(1900, 1, 1)
-"""No date that a living person tells of lies before."""
+EARLIEST = 1900
+"""The year before which no date lies that a living person tells of."""
 
 
 def _cleaned(text: str) -> str:
@@ -48,9 +50,9 @@ def _iso(value: object) -> object:
     raise PydanticCustomError("date_type", "must be a date or time as ISO 8601 writes it")
 
 
-def _credible(day: date) -> date:
-    if day < EARLIEST:
-        raise PydanticCustomError("too_early", "before 1900-01-01")
+def _credible(day: D) -> D:
+    if day.year < EARLIEST:
+        raise PydanticCustomError("too_early", "before 1900")
     return day
 
 
@@ -65,7 +67,7 @@ Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
 Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_iso)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_credible)]
 Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
 Lack = Literal["kind", "grid", "decision", "identity"]

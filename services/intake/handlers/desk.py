@@ -1,6 +1,6 @@
 """What the use cases need from outside, as the composition root provides it. No driver and no framework."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -10,6 +10,7 @@ from uuid import UUID
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
 from libs.events.base import CaseFacts
 from services.intake.domain.case import Case
+from services.intake.domain.places import Places
 from services.intake.domain.reference import Reference
 from services.intake.handlers.sealing import Kept, Vault
 
@@ -60,6 +61,13 @@ class Views(Protocol):
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
 
 
+class Gazetteer(Protocol):
+    """Where addresses are looked up."""
+
+    async def current(self) -> Mapping[str, Places]:
+        """The places by district; a district without places is none of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asks, when, and how the request is made repeatable."""
@@ -77,6 +85,7 @@ class Desk:
 
     shell: Runs
     views: Views
+    places: Gazetteer
     vault: Vault
     known: Reference
     now: Callable[[], datetime]

@@ -1,5 +1,6 @@
 """`POST /v1/cases`: everything that costs time happens before the queue (G4)."""
 
+from collections.abc import Container
 from random import Random
 from typing import Final
 
@@ -7,7 +8,6 @@ from libs.db.work import Actor, Outcome, UseCase
 from libs.web.errors import FieldError, Forbidden, Invalid
 from services.intake.domain.case import Origin
 from services.intake.domain.people import personal
-from services.intake.domain.reference import Reference
 from services.intake.domain.registration import FIRST_DOSSIER, Register, judge
 from services.intake.domain.registration import register as decide
 from services.intake.domain.statement import Statement, check
@@ -24,10 +24,11 @@ CODE_LENGTH, CODE_TRIES = 8, 3
 async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
     """Check, judge and seal a statement, and register it. Raises the typed refusals of each step."""
     known = desk.known
-    district = district_of(said, asked.actor, known)
+    places = await desk.places.current()
+    district = district_of(said, asked.actor, places)
     check(said, known, asked.at)
     told = personal(said)
-    judgement = judge(said, told.phone, known, district, asked.at)
+    judgement = judge(said, told.phone, known, places[district], asked.at)
     case_id, key, ruling = desk.new_id(), desk.vault.new_key(), said.decision
     command = Register(
         known=known,
@@ -48,7 +49,7 @@ async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
     return await desk.shell.submit(work(REGISTER, case_id, command, asked, district=district, also=also))
 
 
-def district_of(said: Statement, actor: Actor, known: Reference) -> str:
+def district_of(said: Statement, actor: Actor, districts: Container[str]) -> str:
     """The district of a new case: the one named, else the credential's only one."""
     if said.district is None and len(actor.districts) == 1:
         (district,) = actor.districts
@@ -56,7 +57,7 @@ def district_of(said: Statement, actor: Actor, known: Reference) -> str:
         raise Invalid(errors=[FieldError("/district", "required", "the credential has several")])
     else:
         district = said.district
-    if district not in known.places:
+    if district not in districts:
         raise Invalid(errors=[FieldError("/district", "unknown_code")])
     if district not in actor.districts:
         raise Forbidden

@@ -87,7 +87,7 @@ def command(
         known=known(),
         case_id=case_id,
         district=DISTRICT,
-        judgement=judge(statement, told.phone, known(), DISTRICT, now),
+        judgement=judge(statement, told.phone, known(), known().places[DISTRICT], now),
         query_codes=codes,
         happened_on=statement.happened_on,
         origin=None,

@@ -22,7 +22,7 @@ SHARED = {"share_with_partner": True, "sms": True}
 def parts(**fields: Any) -> Any:
     statement = said(**fields)
     told = personal(statement)
-    facts = judge(statement, told.phone, known(), DISTRICT, NOW).facts
+    facts = judge(statement, told.phone, known(), known().places[DISTRICT], NOW).facts
     return compartments(told, facts, known().flags)
 
 
@@ -88,18 +88,18 @@ def test_needs_are_what_routing_must_know_beyond_codes(fields: dict[str, Any], n
 )
 def test_what_is_doubtful_is_registered_with_a_warning(fields: dict[str, Any], codes: list[str]) -> None:
     statement = said(**fields)
-    judged = judge(statement, personal(statement).phone, known(), DISTRICT, NOW)
+    judged = judge(statement, personal(statement).phone, known(), known().places[DISTRICT], NOW)
     assert [f"{warning.code} {warning.pointer}" for warning in judged.warnings] == codes
 
 
 def test_an_unknown_grid_leaves_the_case_to_the_manual_queue_whatever_the_address_says() -> None:
     statement = said(place={"grid": "99010100100299", "address": "锦苑一期"})
-    assert judge(statement, None, known(), DISTRICT, NOW).facts.grid is None
+    assert judge(statement, None, known(), known().places[DISTRICT], NOW).facts.grid is None
 
 
 def test_a_known_grid_goes_before_the_address() -> None:
     statement = said(place={"grid": "99010100100203", "address": "锦苑一期"})
-    assert judge(statement, None, known(), DISTRICT, NOW).facts.grid == "99010100100203"
+    assert judge(statement, None, known(), known().places[DISTRICT], NOW).facts.grid == "99010100100203"
 
 
 def test_each_reader_gets_the_least_it_needs() -> None:

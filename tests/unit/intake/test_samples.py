@@ -27,7 +27,7 @@ def at(no: int) -> datetime:
 def test_codes_flags_urgency_and_grid_are_as_expected(no: int) -> None:
     said, expected = statement(no), samples()[no]["expected"]
     check(said, known(), at(no))
-    facts = judge(said, personal(said).phone, known(), DISTRICT, at(no)).facts
+    facts = judge(said, personal(said).phone, known(), known().places[DISTRICT], at(no)).facts
     told = {name: getattr(facts, name) for name in ("kind", "category", "topic", "grid", "urgency")}
     assert told == {name: expected[name] for name in told}
     assert list(facts.flags) == expected["flags"]

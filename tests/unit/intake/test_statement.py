@@ -38,6 +38,7 @@ def faults(**fields: Any) -> list[tuple[str, str]]:
         ({"received_at": 1_700_000_000}, "received_at", "date_type"),
         ({"received_at": "1700000000"}, "received_at", "date_type"),
         ({"received_at": "2026-03-02T10:00:00"}, "received_at", "timezone_aware"),
+        ({"received_at": "0001-01-01T00:00:00+08:00"}, "received_at", "too_early"),
         ({"happened_on": "yesterday"}, "happened_on", "date_type"),
         ({"happened_on": "1899-12-31"}, "happened_on", "too_early"),
         ({"headcount": 0}, "headcount", "greater_than_equal"),
@@ -106,6 +107,7 @@ def check_faults(**fields: Any) -> list[FieldError]:
         ({"facts": {"harm.known": "2026-03-03"}}, "/facts/harm.known", "in_future"),
         ({"applicant": {"birth_date": "2026-03-03"}}, "/applicant/birth_date", "in_future"),
         ({"received_at": (NOW + timedelta(seconds=1)).isoformat()}, "/received_at", "in_future"),
+        ({"received_at": "9999-12-31T23:59:59-12:00"}, "/received_at", "in_future"),
     ],
 )
 def test_a_code_that_nobody_knows_and_a_date_to_come_are_named(

@@ -1,4 +1,4 @@
-"""All SQL of intake: what the shell loads and saves in batches, and what people read."""
+"""Cases as the shell loads and saves them in batches: one statement per table."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,15 +8,12 @@ from uuid import UUID
 import orjson
 
 from libs.db.faults import Conflict
-from libs.db.pool import Database, Tx
+from libs.db.pool import Tx
 from libs.db.work import Change, Work
-from libs.events.base import CaseFacts
 from libs.messaging import deadlines
-from libs.messaging.deadline import Deadline
-from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed, Warning
+from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.registration import Neighbours, Register
-from services.intake.handlers.desk import Query
-from services.intake.handlers.sealing import Kept
+from services.intake.store.rows import case_of
 
 MOST_TWINS = 5
 """Cases of the same phone that the answer to a registration names, the newest first."""
@@ -204,103 +201,5 @@ async def _insert_notes(tx: Tx, cases: Sequence[Case]) -> None:
     )
 
 
-def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
-    """The case of a row of `intake_case`."""
-    return Case(
-        case_id=row["case_id"],
-        district=row["district"],
-        stage=row["state"],
-        facts=CaseFacts.model_validate_json(row["facts"]),
-        said_urgency=row["said_urgency"],
-        deadlines=clocks,
-        reminders=row["reminders"],
-        reason_code=row["reason_code"],
-        directed_to=row["directed_to"],
-        merged_into=row["merged_into"],
-        happened_on=row["happened_on"],
-        warnings=tuple(Warning(**warning) for warning in orjson.loads(row["warnings"])),
-        twins=tuple(map(UUID, orjson.loads(row["twins"]))),
-        origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
-    )
-
-
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-class IntakeViews:
-    """What people read; every query carries the caller's districts and what they may know of."""
-
-    def __init__(self, database: Database, store: IntakeStore) -> None:
-        self._database = database
-        self._store = store
-
-    async def kept(self, case_id: UUID) -> Kept | None:
-        """The sealed personal part of a case. Whether the caller may see it is decided on the case."""
-        async with self._database.read() as tx:
-            row = await tx.fetchrow("select * from vault where case_id = $1", case_id)
-        return Kept(**row) if row else None
-
-    async def facts(self, case_id: UUID) -> CaseFacts | None:
-        """The codes of a case."""
-        async with self._database.read() as tx:
-            facts = await tx.fetchval("select facts from intake_case where case_id = $1", case_id)
-        return CaseFacts.model_validate_json(facts) if facts else None
-
-    async def find(self, query: Query) -> list[tuple[Case, int]]:
-        """The newest cases that match, with their versions; one more than the page holds."""
-        where = _Conditions()
-        where.add("c.district = any({})", sorted(query.districts))
-        if not query.sealed:
-            where.add("c.kind is distinct from {}", SEALED_KIND)
-        if not query.open_kinds:
-            where.add("c.kind = {}", SEALED_KIND)
-        for sql, value in (
-            ("c.case_id < {}", query.after),
-            ("c.state = {}", query.state),
-            ("c.kind = {}", query.kind),
-            ("c.category = {}", query.category),
-            ("starts_with(c.grid, {})", query.area),
-            ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
-            ("c.query_code = {}", query.query_code),
-            ("p.whole = any({})", query.phones),
-            ("p.last_four = any({})", query.last_fours),
-        ):
-            if value is not None:
-                where.add(sql, value)
-        if query.needs is not None:
-            where.add(_NEEDS[query.needs])
-        traces = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
-        sql = f"""
-            select c.*, h.version from intake_case c join case_head h using (case_id) {traces}
-            where {where.sql} order by c.case_id desc limit {query.limit + 1}
-        """  # noqa: S608 - every value is a parameter
-        async with self._database.read() as tx:
-            rows = await tx.fetch(sql, *where.values)
-            clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
-        return [(case_of(row, clocks.get(row["case_id"], {})), row["version"]) for row in rows]
-
-
-_NEEDS = {
-    "kind": "c.state = 'registered' and c.kind is null",
-    "grid": "c.state in ('registered', 'accepted') and c.grid is null",
-    "decision": "c.state = 'registered'",
-    "identity": "c.state = 'registered' and c.facts @> '{\"real_name\": false, \"anonymous\": false}'",
-}
-"""What waits for a person at triage, by what it lacks."""
-
-
-class _Conditions:
-    """Conditions joined by `and`; a value stands for the `{}` of its condition."""
-
-    def __init__(self) -> None:
-        self.values: list[object] = []
-        self._parts: list[str] = []
-
-    def add(self, sql: str, *values: object) -> None:
-        self.values += values
-        self._parts.append(sql.format(f"${len(self.values)}") if values else sql)
-
-    @property
-    def sql(self) -> str:
-        return " and ".join(self._parts)

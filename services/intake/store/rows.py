@@ -1,0 +1,31 @@
+"""From a row to the case that it holds."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from libs.events.base import CaseFacts
+from libs.messaging.deadline import Deadline
+from services.intake.domain.case import Case, Origin, Warning
+
+
+def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
+    """The case of a row of `intake_case`."""
+    return Case(
+        case_id=row["case_id"],
+        district=row["district"],
+        stage=row["state"],
+        facts=CaseFacts.model_validate_json(row["facts"]),
+        said_urgency=row["said_urgency"],
+        deadlines=clocks,
+        reminders=row["reminders"],
+        reason_code=row["reason_code"],
+        directed_to=row["directed_to"],
+        merged_into=row["merged_into"],
+        happened_on=row["happened_on"],
+        warnings=tuple(Warning(**warning) for warning in orjson.loads(row["warnings"])),
+        twins=tuple(map(UUID, orjson.loads(row["twins"]))),
+        origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
+    )
