@@ -105,7 +105,7 @@ class Place(BaseModel):
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
         if "unknown" in names:
-            raise PydanticCustomError("unknown_code", "no such name here")
+            raise PydanticCustomError("no_such_name", "no such name here")
         if "wrong" in names:
             raise ValueError("not that one")
         return names
@@ -142,7 +142,7 @@ def invalid(value: object, spoken: Any = "en") -> list[FieldError]:
         ({"grid": "9" * 15, "names": list("abc")}, FieldError("/names", "too_long", "at most 2 entries")),
         (
             {"grid": "9" * 15, "names": ["unknown"]},
-            FieldError("/names", "unknown_code", "no such name here"),
+            FieldError("/names", "no_such_name", "no such name here"),
         ),
         ({"grid": "9" * 15, "names": ["wrong"]}, FieldError("/names", "value_error", "not that one")),
         ([], FieldError("", "model_type", "must be an object")),
