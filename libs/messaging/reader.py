@@ -59,7 +59,10 @@ class Position:
 
 @dataclass
 class Reader:
-    """Reads `topics` in group `name`, one batch at a time, until told to stop."""
+    """Reads `topics` in group `name`, one batch at a time, until told to stop.
+
+    A reader that died without a word keeps its partitions from others for `session_timeout_ms`.
+    """
 
     name: str
     topics: Sequence[str]
@@ -67,6 +70,7 @@ class Reader:
     database: Database
     handle: Handle
     max_records: int = 500
+    session_timeout_ms: int = 30_000
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
     _unsought: set[TopicPartition] = field(default_factory=set)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,7 +103,7 @@ class Reader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=self.max_records,
-            session_timeout_ms=30_000,
+            session_timeout_ms=self.session_timeout_ms,
             heartbeat_interval_ms=3_000,
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
