@@ -1,7 +1,6 @@
 """What mediation reacts to, topic by topic: the newcomer's map of the service."""
 
 from collections.abc import Sequence
-
 from typing import Final
 
 from libs.messaging.consumer import Apply, EventConsumer, StateReader

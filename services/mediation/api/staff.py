@@ -94,5 +94,5 @@ async def tasks(
     begin = paging.decode(TASKS, after, UUID)
     wanted = Wanted(limit + 1, state, begin[0] if begin else None)
     found = await container(request).lists.tasks(caller.districts, queue, owner, wanted)
-    last = paging.encode(TASKS, found[limit - 1]["task_id"]) if len(found) > limit else None
+    last = paging.encode(TASKS, UUID(found[limit - 1]["task_id"])) if len(found) > limit else None
     return json(paging.page(found[:limit], last))

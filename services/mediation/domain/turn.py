@@ -80,10 +80,9 @@ class Turn:
             "deadlines": open_dates(self.case.deadlines),
         }
         events = [event(**shared, **fields) for event, fields in self._told]
-        entries = (
-            [Audit(audit, {"state": self.case.state, "org_id": self.moment.actor.org_id})] if audit else []
-        )
-        return Decision(self.case, events, self._answer(len(events)), self.status, entries)
+        entries = [Audit(audit, {"state": self.case.state})] if audit else []
+        reply = self._answer(len(events)) if audit else None
+        return Decision(self.case, events, reply, self.status, entries)
 
     def _answer(self, steps: int) -> dict[str, Any]:
         due = open_dates(self.case.deadlines)

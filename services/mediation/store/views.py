@@ -143,7 +143,7 @@ class Views:
         """The newest cases that a person may know of."""
         return await self._page(
             """
-            where m.district = any($1) and (case when m.track = 'SEALED' then $5 else $6 end)
+            where m.district = any($1) and (case when m.track = 'SEALED' then $5::bool else $6::bool end)
               and ($2::text is null or m.state = $2) and ($3::uuid is null or m.case_id < $3)
             order by m.case_id desc limit $4
             """,
@@ -179,7 +179,7 @@ class Views:
         async with self._database.read() as tx:
             rows = await tx.fetch(
                 """
-                select task_id, case_id, district, queue, reason_code, created_at, due_at, state, owner
+                select task_id::text, case_id::text, district, queue, reason_code, created_at, due_at, state, owner
                 from task
                 where district = any($1) and ($2::text is null or queue = $2)
                   and ($3::text is null or owner = $3) and state = $4 and ($5::uuid is null or task_id > $5)
@@ -234,4 +234,5 @@ async def _notes(tx: Tx, key: CaseKey, case_id: UUID, org_id: str) -> list[Said]
 
 def _told(row: Any) -> Told:
     at: datetime = row["occurred_at"]
-    return Told((row["tx"], row["id"]), row["event_id"], row["type"], at, orjson.loads(row["payload"]))
+    event_id = UUID(int=row["event_id"].int)
+    return Told((row["tx"], row["id"]), event_id, row["type"], at, orjson.loads(row["payload"]))
