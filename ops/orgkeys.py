@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from libs.db.pool import Database
 from libs.events import topics as declared
 from libs.messaging import outbox, reader
 from ops import tokens
@@ -88,27 +89,40 @@ class Routing:
 
 
 async def those_without(org_id: str) -> list[str]:
-    """The readers whose copy of this organisation is still an older one when patience ends."""
+    """The services whose copy of this organisation is still an older one when patience ends."""
     give_up = datetime.now(UTC) + PATIENCE
-    groups = declared.load().topics[TOPIC].readers
-
-    async def published() -> bool:
-        async with Installation.current().database("routing") as database, database.read() as tx:
-            return await outbox.is_published(tx, TOPIC, org_id)
-
-    async def has_copy(group: str) -> bool:
-        try:
-            async with Installation.current().database(group.partition(".")[0]) as database:
-                stands = await reader.as_of(database, group)
-        except Exception:  # its database is away or was never made: then its copy is not known
-            return False
-        return stands is not None and stands > since
-
-    if not await holds(published, give_up):
-        return ["routing (its topic does not have it)"]
+    async with Installation.current().database("routing") as database:
+        if not await holds(partial(is_published, database, org_id), give_up):
+            return ["routing"]  # it has the change; its topic does not
     since = datetime.now(UTC)
-    answers = await asyncio.gather(*(holds(partial(has_copy, group), give_up) for group in groups))
-    return [group.partition(".")[0] for group, has in zip(groups, answers, strict=True) if not has]
+    groups = declared.load().topics[TOPIC].readers
+    answers = await asyncio.gather(*(has_copy(group, since, give_up) for group in groups))
+    return [service_of(group) for group, has in zip(groups, answers, strict=True) if not has]
+
+
+async def is_published(database: Database, org_id: str) -> bool:
+    """Whether the topic has the organisation as it stands."""
+    async with database.read() as tx:
+        return await outbox.is_published(tx, TOPIC, org_id)
+
+
+async def has_copy(group: str, since: datetime, give_up: datetime) -> bool:
+    """Whether a reader stands, in time, where the topic ended at `since`."""
+
+    async def stands(database: Database) -> bool:
+        known = await reader.as_of(database, group)
+        return known is not None and known > since
+
+    try:
+        async with Installation.current().database(service_of(group)) as database:
+            return await holds(partial(stands, database), give_up)
+    except Exception:  # its database is away or was never made: then its copy is not known
+        return False
+
+
+def service_of(group: str) -> str:
+    """The service that reads in a consumer group."""
+    return group.partition(".")[0]
 
 
 async def holds(condition: Callable[[], Awaitable[bool]], give_up: datetime) -> bool:
