@@ -179,7 +179,8 @@ class Views:
         async with self._database.read() as tx:
             rows = await tx.fetch(
                 """
-                select task_id::text, case_id::text, district, queue, reason_code, created_at, due_at, state, owner
+                select task_id::text, case_id::text, district, queue, reason_code, created_at, due_at, state,
+                    owner
                 from task
                 where district = any($1) and ($2::text is null or queue = $2)
                   and ($3::text is null or owner = $3) and state = $4 and ($5::uuid is null or task_id > $5)
