@@ -52,7 +52,7 @@ class Shell(Generic[A]):
         around: Surroundings,
         *,
         committed: Callable[[], None] = lambda: None,
-        observe: Callable[[int, float], None] = lambda size, seconds: None,
+        observe: Callable[[str, int, float], None] = lambda use_case, size, seconds: None,
         queue_limit: int = 1000,
         batch_limit: int = 100,
         budget: float = 8.0,
@@ -71,6 +71,10 @@ class Shell(Generic[A]):
         self._by_key: dict[bytes, _Waiting[A]] = {}
         self._flushers = flushers
         self._closing = False
+
+    def on(self, database: Database) -> "Shell[A]":
+        """The same use cases over another pool: batches of events do not wait for the door's connections."""
+        return Shell(database, self._store, self._around, committed=self._committed, observe=self._observe)
 
     # --- commands at the door -------------------------------------------------------------------------------
 
@@ -252,7 +256,8 @@ class Shell(Generic[A]):
                     raise
                 await asyncio.sleep(random.uniform(0.002, 0.02) * (attempt + 1))  # noqa: S311 - jitter
                 continue
-            self._observe(len(works), time.perf_counter() - begun)
+            if works:
+                self._observe(works[0].use_case.name, len(works), time.perf_counter() - begun)
             self._committed()
             return results
         raise Away("conflicts")

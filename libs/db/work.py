@@ -13,6 +13,7 @@ from uuid import UUID
 
 from libs.events.base import Payload
 from libs.events.envelope import Envelope
+from libs.privacy.audit import check_detail
 
 A = TypeVar("A")
 C = TypeVar("C")
@@ -35,10 +36,17 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """An entry of the audit chain: an action and its codes; it can never be erased, so no personal data."""
+    """An entry of the audit chain: an action and its codes; it can never be erased, so no personal data.
+
+    Raises `AuditRefused` in the decision that makes it, so that it fails its own case alone.
+    """
 
     action: str
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_detail({"action": self.action})
+        check_detail(self.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from libs.clocks.calendar import Calendar
-from libs.clocks.counting import Due, warn_at
+from libs.clocks.counting import Due
 from libs.clocks.rules import Rule
 from libs.events.base import DueDate
 
@@ -45,15 +44,14 @@ class Deadline:
         return DueDate(rule=self.rule, due_on=self.due_on, due_at=self.due_at, provisional=self.provisional)
 
 
-def of_due(rule: Rule, due: Due, started_at: datetime, calendar: Calendar) -> Deadline:
-    """A clock from a counted term, with its warning by the rule's share of the term."""
-    term = rule.term
+def of_due(rule: Rule, due: Due, started_at: datetime) -> Deadline:
+    """A clock from a counted term."""
     return Deadline(
         rule=rule.id,
         due_at=due.due_at,
         started_at=started_at,
         due_on=due.due_on,
-        warn_at=warn_at(due, started_at, term, rule.warn_at_percent, calendar),
+        warn_at=due.warn_at,
         provisional=due.provisional,
         working=tuple(step.as_json() for step in due.working),
     )

@@ -10,11 +10,10 @@ import orjson
 from libs.db.pool import Tx
 from libs.db.work import State
 from libs.events.envelope import Envelope
+from libs.events.registry import MAX_VALUE_BYTES
 from libs.web.errors import TooLarge
 
 BUCKETS = 16
-MAX_RECORD = 512_000
-"""Bytes; the broker refuses more, and a relay would fail on such a row for ever (G11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,9 @@ def bucket_of(key: str) -> int:
 
 
 def check_size(payload: bytes) -> None:
-    """Raise `TooLarge` for a record that the broker would refuse (G11)."""
-    if len(payload) > MAX_RECORD:
-        raise TooLarge(f"a record of {len(payload)} bytes; {MAX_RECORD} are allowed")
+    """Raise `TooLarge` for a record that the broker would refuse: a relay would fail on it for ever (G11)."""
+    if len(payload) > MAX_VALUE_BYTES:
+        raise TooLarge(f"a record of {len(payload)} bytes; {MAX_VALUE_BYTES} are allowed")
 
 
 async def append_events(tx: Tx, events: Sequence[Outgoing]) -> None:

@@ -134,6 +134,7 @@ async def fail_again(tx: Tx, failure: Failure, now: datetime) -> bool:
             kind,
             reason,
         )
+        await _mark(tx, [failure], "parked")
         return False
     await tx.execute("delete from parked where id = $1", failure.delivery.parked_id)
     await bury(tx, failure, attempts, now)
