@@ -78,7 +78,8 @@ class Message:
 
     `values` are the dates that the text names, as text. `allowed` is how many attempts it may have in all.
     `not_before` None while unsent: something must arrive first, no time alone lets it go. A `repeat` tells of
-    what another message has told already, and is kept only to show that it was not sent.
+    what another message has told already, and is kept only to show that it was not sent. `trace` is the
+    traceparent of the event that it tells of.
     """
 
     id: UUID
@@ -97,6 +98,7 @@ class Message:
     attempt: Attempt | None = None
     answered_at: datetime | None = None
     repeat: bool = False
+    trace: str | None = None
 
     def to(self, state: State, now: datetime, reason: str | None = None) -> "Message":
         """The message in another state; nothing is waited for any more."""
@@ -116,14 +118,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An SMS from a citizen, by what it means; its text is sealed before it comes here."""
+    """An SMS from a citizen, by what it means. `ref` is a digest of the provider's number of it."""
 
     id: UUID
     at: datetime
     meaning: str
     rating: int | None
     in_reply_to: UUID | None
-    sealed_text: bytes = field(repr=False)
+    ref: bytes
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

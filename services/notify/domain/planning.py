@@ -49,6 +49,7 @@ class Occasion:
     version: int
     now: datetime
     new_id: Callable[[], UUID]
+    trace: str | None = None
 
 
 def plan(case: Correspondence, occasion: Occasion, rules: Rules) -> list[Message]:
@@ -86,14 +87,14 @@ def assess(case: Correspondence, message: Message, rules: Rules, now: datetime) 
     """
     if message.state not in ("planned", "deferred"):
         return message
+    if case.contact is not None and case.contact.erased:
+        return message.to("expired", now, "ERASED")
     if case.facts is None:
         return message.waiting("FACTS", now)
     if reason := suppression(case, message, rules, now):
         return message.to("suppressed", now, reason)
     if not case.contact_is_current():
         return message.waiting("CONTACT", now)
-    if case.contact is not None and case.contact.erased:
-        return message.to("expired", now, "ERASED")
     if too_late(message, rules, now):
         return message.to("expired", now, "TOO_LATE")
     template = rules.templates[message.template]
@@ -180,6 +181,7 @@ def _message(
         planned_at=occasion.now,
         changed_at=occasion.now,
         allowed=rules.attempts,
+        trace=occasion.trace,
     )
     told_before = any(other.notice == message.notice for other in case.messages.values())
     return replace(message, repeat=told_before)

@@ -3,7 +3,9 @@
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from services.notify.domain.case import Message
 
@@ -42,3 +44,23 @@ def meaning(text: str, *, rating_asked: bool) -> Reply:
         if any(word in plain for word in DISPUTE_WORDS):
             return Reply("dispute")
     return Reply("unclear")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The last message that went out to a number about one case."""
+
+    case_id: UUID
+    district: str
+    template: str
+    planned_at: datetime
+    answered: bool
+
+
+def addressee(candidates: Iterable[Sent]) -> Sent | None:
+    """The case that a reply belongs to: the newest that asked for a rating and got none, else the newest."""
+    return max(
+        candidates,
+        key=lambda sent: (sent.template == ASKS_FOR_RATING and not sent.answered, sent.planned_at),
+        default=None,
+    )

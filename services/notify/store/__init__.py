@@ -1,0 +1,1 @@
+"""All SQL of notify: cases with their messages, contacts, replies, and the views of loops and doors."""
