@@ -7,16 +7,18 @@ themselves, since the clock is moved by hand: `tests/integration/test_chain.py` 
 import pytest
 from uuid_utils.compat import uuid7
 
+from libs.db.batch import Offset
 from libs.messaging.parking import BACKOFF
 from libs.web.errors import ForbiddenAction, NotYet
-from tests.contract.worlds import CONSUMER, LENIENT, Contract, Offset, Stream
+from tests.contract.worlds import CONSUMER, LENIENT, Contract
 from tests.support import toy
 from tests.support.chain import TOPIC
+from tests.support.stream import Stream
 
 
 @pytest.fixture
 def stream(world: Contract) -> Stream:
-    return Stream(world)
+    return world.stream()
 
 
 async def test_an_event_delivered_twice_counts_once(world: Contract, stream: Stream):
@@ -42,7 +44,7 @@ async def test_what_an_event_causes_says_so(world: Contract, stream: Stream):
 async def test_each_consumer_has_an_inbox_of_its_own(world: Contract, stream: Stream):
     case_id = uuid7()
     event = stream.event(case_id, 1, 5)
-    other = Stream(world, LENIENT)
+    other = world.stream(LENIENT)
     twin = other.event(case_id, 1, 5)
     await world.run([event])
     await world.run([twin])
@@ -163,7 +165,7 @@ async def test_a_dead_event_holds_up_its_case_and_no_other(world: Contract, stre
 
 
 async def test_where_a_dead_event_does_not_block_its_case_goes_on(world: Contract):
-    stream, case_id = Stream(world, LENIENT), uuid7()
+    stream, case_id = world.stream(LENIENT), uuid7()
     world.raising[5] = toy.Boom()
     await world.run([stream.event(case_id, 1, 5)])
     waiting = stream.event(case_id, 2, 6)
@@ -181,5 +183,5 @@ async def test_one_consumer_s_parked_event_does_not_hold_up_another_consumer(wor
     case_id = uuid7()
     world.raising[5] = NotYet()
     await world.run([stream.event(case_id, 1, 5)])
-    await world.run([Stream(world, LENIENT).event(case_id, 1, 6)])
+    await world.run([world.stream(LENIENT).event(case_id, 1, 6)])
     assert (await world.seen()).totals == {case_id: 6}

@@ -16,10 +16,9 @@ from uuid_utils.compat import uuid7
 from libs.db.batch import Offset, Result, Surroundings
 from libs.db.pool import Database
 from libs.db.shell import Shell
-from libs.db.work import Delivery, Outcome, UseCase, Work
-from libs.events.envelope import Envelope, to_headers
+from libs.db.work import Outcome, UseCase, Work
+from libs.events.envelope import Envelope
 from libs.events.intake import CaseReminded
-from libs.events.registry import encode
 from libs.messaging.consumer import EventConsumer, EventRunner
 from libs.messaging.reader import KafkaPlace
 from libs.messaging.unparker import Unparker
@@ -28,6 +27,7 @@ from libs.testing.clock import ManualClock
 from libs.testing.shell import FakeShell
 from tests.support import toy
 from tests.support.chain import TOPIC, counting
+from tests.support.stream import Stream
 
 CONSUMER, LENIENT = "routing.intake-case", "notify.intake-case"
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -72,6 +72,10 @@ class World:
         )
         return EventRunner(declared, shell, None, KafkaPlace(""), "routing", self.clock.now)  # type: ignore[arg-type]
 
+    def stream(self, consumer: str = CONSUMER) -> Stream:
+        """Events for one of the consumers."""
+        return Stream(self.runner(consumer))
+
     def _count(self, case: Any, command: CaseReminded, moment: Any) -> Any:
         if command.count in self.raising:
             raise self.raising[command.count]
@@ -91,6 +95,7 @@ class Contract(Protocol):
     ) -> list[Result]: ...
     async def retry(self) -> int: ...
     async def seen(self) -> Seen: ...
+    def stream(self, consumer: str = CONSUMER) -> Stream: ...
 
 
 class Memory(World):
@@ -185,35 +190,6 @@ async def real(database: Database) -> AsyncIterator[Real]:
     finally:
         pulse.stop()
         await door
-
-
-@dataclass
-class Stream:
-    """Events of one partition as a consumer gets them: each call of `event` is the next record."""
-
-    world: World
-    consumer: str = CONSUMER
-    offset: int = 0
-
-    def event(self, case_id: UUID, version: int, count: int) -> Work[toy.Counter, Any]:
-        """The work that an event of the case asks for."""
-        payload = CaseReminded(case_id=case_id, district=toy.DISTRICT, count=count, new_facts=False)
-        now = self.world.clock.now()
-        envelope = Envelope(uuid7(), "case.reminded", "/services/intake", case_id, version, now, TOPIC)
-        self.offset += 1
-        delivery = Delivery(
-            consumer=self.consumer,
-            topic=TOPIC,
-            partition=0,
-            offset=self.offset,
-            key=str(case_id).encode(),
-            value=encode(payload),
-            headers=tuple(to_headers(envelope)),
-            blocks_case=self.consumer != LENIENT,
-        )
-        work = self.world.runner(self.consumer).work(delivery)
-        assert work is not None
-        return work
 
 
 def _envelope(row: Any) -> Envelope:

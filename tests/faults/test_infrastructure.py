@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -81,11 +82,13 @@ def bring_back(server: EmbeddedPostgres | EmbeddedKafka) -> None:
     server.wait_ready()
 
 
-async def toy_on(postgres: EmbeddedPostgres, service: str, stack: AsyncExitStack) -> Database:
+async def toy_on(
+    postgres: EmbeddedPostgres, service: str, stack: AsyncExitStack, **timeouts: float
+) -> Database:
     """A migrated database of the service on this server, with the toy's table."""
     create_database(postgres.dsn, service)
     apply(of_database(postgres.dsn, service), service)
-    database = await Database.open(of_database(postgres.dsn, service), name="test", size=4)
+    database = await Database.open(of_database(postgres.dsn, service), name="test", size=4, **timeouts)
     stack.push_async_callback(database.close)
     async with database.transaction() as tx:
         await tx.execute(toy.SCHEMA)
@@ -128,6 +131,38 @@ async def test_requests_that_outlast_a_short_outage_are_answered(
     await asyncio.to_thread(bring_back, postgres)
     assert {outcome.status for outcome in await asyncio.gather(*waiting)} == {201}
     assert await chain.scalar(database, "select count(*) from event") == 20
+
+
+async def test_a_database_that_keeps_silent_is_away_too(
+    postgres: EmbeddedPostgres, stack: AsyncExitStack, running: chain.Running
+):
+    """Nothing refuses a connection and nothing answers: every wait ends all the same."""
+    database = await toy_on(postgres, "intake", stack, command_timeout=1, acquire_timeout=1)
+    shell = Shell(database, toy.CounterStore(), toy.surroundings(), budget=BUDGET)
+    running.start(shell.flush)
+    await shell.submit(toy.work(uuid7(), 1))
+    assert postgres.child is not None
+    server = psutil.Process(postgres.child.pid)
+    frozen = [*server.children(recursive=True), server]
+    try:
+        for process in frozen:
+            process.suspend()
+        answers = await asyncio.wait_for(
+            asyncio.gather(*(shell.submit(toy.work(uuid7(), 1)) for _ in range(20)), return_exceptions=True),
+            BUDGET + 8,
+        )
+    finally:
+        for process in reversed(frozen):
+            process.resume()
+    assert {type(answer) for answer in answers} == {Unavailable}
+
+    async def healed() -> bool:
+        try:
+            return (await shell.submit(toy.work(uuid7(), 1))).status == 201
+        except Unavailable:
+            return False
+
+    await until(healed)
 
 
 async def test_a_consumer_whose_database_goes_away_repeats_and_buries_nothing(
