@@ -9,10 +9,12 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import structlog
+from fastapi import APIRouter, FastAPI
 from uuid_utils.compat import uuid7
 
 from libs.clocks.calendar import Calendar
@@ -20,6 +22,7 @@ from libs.db.batch import Store, Surroundings
 from libs.db.pool import Database
 from libs.db.shell import Shell
 from libs.db.work import Work
+from libs.events.asyncapi import document
 from libs.messaging import figures, housekeeping
 from libs.messaging.consumer import (
     EventConsumer,
@@ -43,6 +46,9 @@ from libs.runtime.logging import configure
 from libs.runtime.loops import Loop, Pulse
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import ServiceSettings
+from libs.web.app import create_app
+from libs.web.auth import Edge, KeyLookup
+from libs.web.tokens import staff_roles
 
 Role = Literal["api", "worker", "all"]
 A = TypeVar("A")
@@ -108,6 +114,21 @@ class Platform:
     def worker_shell(self, store: Store[A]) -> Shell[A]:
         """The shell for events and the service's own loops, over the worker's pool."""
         return self._shell(store, self.worker_database)
+
+    def app(self, routers: Sequence[APIRouter], container: Any, keys: KeyLookup | None = None) -> FastAPI:
+        """The service's HTTP application; a worker's answers for its health alone."""
+        return create_app(
+            self.name,
+            routers=() if self.role == "worker" else routers,
+            container=container,
+            readiness=self.lifecycle.readiness,
+            docs=not self.settings.production,
+            edge=Edge.of(
+                self.settings, clock=self.clock, metrics=self.metrics, keyring=self.keyring, keys=keys
+            ),
+            roles=staff_roles(self.settings.data),
+            asyncapi=partial(document, self.name),
+        )
 
     def committed(self) -> None:
         """Something was written: wake whoever carries it on."""

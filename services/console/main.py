@@ -1,13 +1,8 @@
 """The console's composition root: `python -m services.console.main [api|worker|all]`."""
 
-from functools import partial
-
 from argon2 import PasswordHasher
 
-from libs.events.asyncapi import document
 from libs.runtime.service import Platform, Service, run
-from libs.web.app import create_app
-from libs.web.auth import Edge
 from services.console.api import Container, Cookies, router
 from services.console.consumers import consumers
 from services.console.handlers import Door
@@ -32,16 +27,7 @@ async def build(platform: Platform) -> Service:
         cookies=Cookies(secure=settings.production),
         stopping=lambda: readiness.stopping,
     )
-    app = create_app(
-        "console",
-        routers=[router],
-        container=container,
-        readiness=readiness,
-        docs=not settings.production,
-        edge=Edge.of(settings, clock=platform.clock, metrics=platform.metrics, keyring=platform.keyring),
-        asyncapi=partial(document, "console"),
-    )
-    return Service(api=app, projections=consumers(views.apply))
+    return Service(api=platform.app([router], container), projections=consumers(views.apply))
 
 
 if __name__ == "__main__":

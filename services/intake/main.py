@@ -10,13 +10,8 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from libs.clocks.rules import RuleBook
-from libs.events.asyncapi import document
 from libs.events.dossier import DossierSealed
 from libs.runtime.service import Platform, Reaction, Service, run
-from libs.web.app import create_app
-from libs.web.auth import Edge
-from libs.web.limits import RateLimit
-from libs.web.tokens import Verifier, staff_roles
 from services.intake import consumers
 from services.intake.api import router
 from services.intake.domain.reference import FILES, reference
@@ -48,35 +43,13 @@ async def build(platform: Platform) -> Service:
         new_id=uuid7,
         chance=SystemRandom(),
     )
-    app = create_app(
-        "intake",
-        routers=[router],
-        container=desk,
-        readiness=platform.lifecycle.readiness,
-        docs=not settings.production,
-        edge=_edge(platform, settings),
-        roles=staff_roles(settings.data),
-        asyncapi=partial(document, "intake"),
-    )
     worker = replace(desk, shell=shell.on(platform.worker_database))
     return Service(
-        api=app,
+        api=platform.app([router], desk),
         shell=shell,
         states=[Reaction(reader) for reader in consumers.states(apply_areas)],
         owned_states=[DossierSealed.TOPIC],
         fire=partial(fire, worker),
-    )
-
-
-def _edge(platform: Platform, settings: Settings) -> Edge:
-    return Edge(
-        clock=platform.clock,
-        metrics=platform.metrics,
-        tokens=Verifier(settings.keys_folder, mode=settings.mode, now=platform.now),
-        mac=partial(platform.keyring.hmac, "request"),
-        rate=RateLimit(settings.serving.rate_per_second, settings.serving.burst),
-        budget=settings.serving.budget_s,
-        in_flight=settings.serving.in_flight,
     )
 
 

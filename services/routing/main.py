@@ -3,21 +3,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from libs.clocks import RuleBook
 from libs.db.work import Actor
-from libs.events.asyncapi import document
 from libs.events.organisation import AreaChanged, OrganisationChanged, OrganisationProfile
 from libs.runtime.loops import Loop
 from libs.runtime.service import Platform, Reaction, Service, run
-from libs.web.app import create_app
-from libs.web.auth import Edge
-from libs.web.limits import RateLimit
-from libs.web.tokens import Verifier, staff_roles
 from services.routing import consumers
 from services.routing.api import ROUTERS, Container
 from services.routing.domain.area import profiles_of
@@ -56,38 +50,14 @@ async def build(platform: Platform) -> Service:
 
     resume = consumers.Resume(shell.on(platform.worker_database), waiting, platform.now)
     return Service(
-        api=create_app(
-            "routing",
-            routers=ROUTERS,
-            container=Container(
+        api=platform.app(
+            ROUTERS,
+            Container(
                 shell=shell,
-                registry=registry,
-                views=RoutingViews(platform.database, boards, platform.keyring),
-                vocabulary=vocabulary,
-            ),
-            readiness=platform.lifecycle.readiness,
-            docs=not settings.production,
-            edge=_edge(platform, settings),
-            roles=staff_roles(settings.data),
-            asyncapi=partial(document, "routing"),
-        ),
-        shell=shell,
         consumers=[consumers.INTAKE, consumers.MEDIATION],
         states=[Reaction(consumers.dossier(needs.apply), resume.arrived)],
         owned_states=[OrganisationChanged.TOPIC, AreaChanged.TOPIC],
         loops=[Loop("waiting", resume.look, drain=5)],
-    )
-
-
-def _edge(platform: Platform, settings: Settings) -> Edge:
-    return Edge(
-        clock=platform.clock,
-        metrics=platform.metrics,
-        tokens=Verifier(settings.keys_folder, mode=settings.mode, now=platform.now),
-        mac=partial(platform.keyring.hmac, "request"),
-        rate=RateLimit(settings.serving.rate_per_second, settings.serving.burst),
-        budget=settings.serving.budget_s,
-        in_flight=settings.serving.in_flight,
     )
 
 
