@@ -18,6 +18,7 @@ from libs.web.paging import After, Limit
 from libs.web.principal import Principal
 from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, SUPERVISORS
 from services.intake.domain.statement import (
+    Amendment,
     AreaCode,
     Code,
     Duty,
@@ -30,7 +31,7 @@ from services.intake.domain.statement import (
     Search,
     Statement,
 )
-from services.intake.handlers import acting, reading, registering
+from services.intake.handlers import acting, amending, reading, registering
 from services.intake.handlers.desk import Asked, Desk
 from services.intake.handlers.desk import Query as Wanted
 
@@ -48,8 +49,8 @@ def _desk(request: Request) -> Desk:
 
 
 def _asked(request: Request, caller: Principal, *, version: int | None = None) -> Asked:
-    """A request that acts, made repeatable by its key."""
-    key = idempotency(request, caller)
+    """A request that acts, made repeatable by its key, or by the version that it names."""
+    key = idempotency(request, caller, required=request.method == "POST")
     return Asked(caller.actor(), received_at(request), key, version, traceparent())
 
 
@@ -105,6 +106,13 @@ async def read(request: Request, case_id: UUID, caller: Caller) -> Response:
     """One case, its personal fields masked."""
     body, version = await reading.read(_desk(request), case_id, _reading(request, caller))
     return json(body, etag=etag(version))
+
+
+@router.patch("/{case_id}")
+async def amend(request: Request, case_id: UUID, amendment: Amendment, caller: Caller) -> Response:
+    """Change what was said, with a reason; what was said before is kept. Needs `If-Match`."""
+    asked = _asked(request, caller, version=if_match(request))
+    return answer(await amending.change(_desk(request), case_id, amendment, asked))
 
 
 @router.post("/{case_id}/reveal")

@@ -287,3 +287,26 @@ async def test_a_token_that_expired_opens_nothing(door: Door) -> None:
     door.clock.advance(seconds=timedelta(hours=2).total_seconds())
     answer = await door.get("/v1/cases", headers={"authorization": f"Bearer {token}"})
     assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("patch", "pointer"),
+    [
+        ({}, "/reason"),
+        ({"reason": "x", "colour": "red"}, "/colour"),
+        ({"reason": "x", "channel": "web"}, "/channel"),
+        ({"reason": "x", "headcount": 0}, "/headcount"),
+        ({"reason": "x", "kind": "XXX"}, "/kind"),
+        ({"reason": "x", "topic": "D10.1"}, "/topic"),
+        ({"reason": "x", "narrative": None}, "/narrative"),
+        ({"reason": "x", "happened_on": "2099-01-01"}, "/happened_on"),
+    ],
+)
+async def test_an_amendment_that_cannot_be_taken_is_named(
+    door: Door, patch: dict[str, Any], pointer: str
+) -> None:
+    case_id = (await door.register()).body["case_id"]
+    answer = await door.ask("PATCH", f"/v1/cases/{case_id}", patch, headers={"if-match": '"1"'})
+    assert (answer.status, answer.body["code"]) == (422, "invalid")
+    assert pointer in [error["pointer"] for error in answer.body["errors"]]
+    assert len(await door.events(case_id)) == 1

@@ -1,5 +1,6 @@
 """Intake over HTTP: what is answered, what is kept, and what is told, on the real database."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -306,3 +307,60 @@ async def test_reminders_and_duties_are_recorded(door: Door) -> None:
     assert (done.status, done.body["due"]) == (200, None)
     kinds = [kind for _, kind, _ in await door.events(answer.body["case_id"])]
     assert kinds == ["case.registered", "case.accepted", "case.reminded", "deadline.met"]
+
+
+async def test_what_was_said_is_amended_and_what_was_said_before_is_kept(door: Door) -> None:
+    answer = await door.register(applicant={"phone": "13800000001"}, narrative="周小川的工资未发")
+    path = f"/v1/cases/{answer.body['case_id']}"
+    patch = {
+        "reason": "来电补充",
+        "kind": "DIS",
+        "category": "D10",
+        "place": {"address": "锦苑小区"},
+        "applicant": {"name": "周小川", "phone": "13800000002"},
+    }
+    assert (await door.ask("PATCH", path, patch)).status == 428
+    amended = await door.ask("PATCH", path, patch, headers={"if-match": '"1"', "idempotency-key": ""})
+    assert (amended.status, amended.headers["etag"]) == (200, '"2"')
+    assert (amended.body["kind"], amended.body["track"], amended.body["grid"]) == (
+        "DIS",
+        "MEDIATION",
+        "99010100100203",
+    )
+    shown = (await door.post(f"{path}/reveal", {"purpose": "核对"}, "supervisor")).body
+    assert (shown["applicant"]["name"], shown["narrative"]) == ("周小川", "周小川的工资未发")
+    (former,) = await door.rows("select version, applicant from vault_former")
+    assert former["version"] == 2
+    old = (await door.post("/v1/cases/search", {"phone": "13800000001"})).body["items"]
+    new = (await door.post("/v1/cases/search", {"phone": "13800000002"})).body["items"]
+    assert ([item["case_id"] for item in new], old) == ([answer.body["case_id"]], [])
+    (record,) = await door.rows("select version from state_record")
+    assert record["version"] == 2
+    (_, _, told) = (await door.events(answer.body["case_id"]))[-1]
+    assert sorted(told["changed"]) == [
+        "applicant.name",
+        "applicant.phone",
+        "category",
+        "kind",
+        "place.address",
+    ]
+    stale = await door.ask("PATCH", path, patch, headers={"if-match": '"1"'})
+    assert stale.status == 412
+
+
+async def test_a_case_that_turns_out_to_be_an_accusation_disappears(door: Door) -> None:
+    case_id = (await door.register(applicant=WHO, consents=SHARED)).body["case_id"]
+    patch = {"reason": "检举", "kind": "REP"}
+    amended = await door.ask("PATCH", f"/v1/cases/{case_id}", patch, headers={"if-match": '"1"'})
+    assert amended.status == 200
+    (record,) = await door.rows("select version, value from state_record")
+    assert record == {"version": 2, "value": None}
+    assert (await door.get(f"/v1/cases/{case_id}", "supervisor")).status == 404
+
+
+async def test_the_texts_of_acts_that_came_together_are_all_kept(door: Door) -> None:
+    case_id = (await door.register()).body["case_id"]
+    texts = [{"text": f"第{n}次"} for n in range(8)]
+    answers = await asyncio.gather(*(door.post(f"/v1/cases/{case_id}/reminders", text) for text in texts))
+    assert sorted(answer.body["version"] for answer in answers) == list(range(2, 10))
+    assert len(await door.rows("select * from note")) == 8

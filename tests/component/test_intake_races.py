@@ -57,18 +57,18 @@ async def test_flags_that_change_while_a_dossier_is_sealed_seal_it_again(
 ) -> None:
     async with opened(await database("intake"), tmp_path) as door:
         case_id = (await door.register()).body["case_id"]
-        facts, views = door.desk.views.facts, door.desk.views
+        case_of, views = door.desk.views.case, door.desk.views
         outdated: list[Any] = []
 
         async def meddled(asked: Any) -> Any:
-            read = await facts(asked)
+            read = await case_of(asked)
             if not outdated:
                 outdated.append(read)
                 changed = await door.post(f"/v1/cases/{case_id}/flags", {"add": ["CONFIDENTIAL"]})
                 assert changed.status == 200
             return read
 
-        views.facts = meddled  # type: ignore[method-assign]
+        views.case = meddled  # type: ignore[method-assign]
         body = {"remove": ["CONFIDENTIAL"], "reason": "本人同意"}
         lowered = await _lower(door, case_id, body)
         assert (lowered.status, lowered.body["flags"]) == (200, [])

@@ -110,6 +110,10 @@ class Case:
         """The case with some of its codes changed."""
         return replace(self, facts=self.facts.model_copy(update=changes))
 
+    def noted(self, note: Note | None) -> "Case":
+        """The case with one more free text to keep, beside those of acts decided in the same batch."""
+        return self if note is None else replace(self, notes=(*self.notes, note))
+
     def told_facts(self) -> CaseFacts:
         """The facts as events carry them: of an accusation its kind alone (G14)."""
         if not self.secret:

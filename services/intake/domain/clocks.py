@@ -42,6 +42,23 @@ def with_clocks_of_flags(case: Case, known: Reference, added: Collection[str], a
     return _triaged_by_urgency(case, known, at) if case.stage == "registered" else case
 
 
+def with_clocks_of_amendment(case: Case, known: Reference, added: Collection[str], at: datetime) -> Case:
+    """The case after what was said changed: clocks of registration that now apply start from receipt, those
+    that do not apply any more end."""
+    received = case.facts.received_at
+    wanted = {rule.id: rule for rule in _ours(case, known, REGISTERED, received, case.facts.flags)}
+    kept = {rule for rule in case.deadlines if rule.startswith(("RISK-", TRIAGE))}
+    case = _closed(case, "ended", lambda rule: rule not in wanted and rule not in kept)
+    if case.stage == "registered":
+        fresh = {
+            rule.id: _clock(known, rule, received, case.district)
+            for rule in wanted.values()
+            if not rule.id.startswith(TRIAGE) and rule.id not in case.deadlines
+        }
+        case = replace(case, deadlines={**case.deadlines, **fresh})
+    return with_clocks_of_flags(case, known, added, at)
+
+
 def with_clocks_of_ruling(case: Case) -> Case:
     """The case after it was decided where it goes. The written notice stays owed (XF22 art 23)."""
     return _closed(case, "met", lambda rule: rule.startswith(MET_BY_RULING))

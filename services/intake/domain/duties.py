@@ -38,11 +38,8 @@ def fulfil(case: Case | None, command: Fulfil, moment: Moment) -> Decision[Case]
         raise Invalid(errors=[FieldError("/done_at", "in_future")])
     if deadline.status in DONE_ALREADY:
         raise ForbiddenAction(state=case.stage, allowed=[], clock=deadline.status)
-    case = replace(
-        case,
-        deadlines={**case.deadlines, command.rule: replace(deadline, status="met")},
-        notes=(command.note,) if command.note else (),
-    )
+    met = {command.rule: replace(deadline, status="met")}
+    case = replace(case, deadlines={**case.deadlines, **met}).noted(command.note)
     told = "SEALED" if case.secret else command.rule
     event = IntakeDeadlineMet(**header(case), rule=told, late=done_at >= deadline.due_at)
     return Decision(

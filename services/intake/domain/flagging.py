@@ -69,7 +69,7 @@ def change_flags(case: Case | None, command: ChangeFlags, moment: Moment) -> Dec
         dossier_version=dossier_version,
     )
     case = with_clocks_of_flags(case, command.known, added, moment.now)
-    case = replace(case, notes=(command.note,) if command.note else ())
+    case = case.noted(command.note)
     told = {} if case.secret else {"added": added, "removed": command.remove}
     events: list[Payload] = [CaseFlagsChanged(**header(case), case=case.told_facts(), **told)]
     if case.stage == "accepted" and rules.holds_back(before.flags) and not rules.holds_back(flags):
@@ -121,7 +121,7 @@ def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]
     held = command.known.flags.holds_back(case.facts.flags) and not case.facts.released
     if case.stage != "accepted" or not held:
         raise ForbiddenAction("no flag holds this case back", state=case.stage, allowed=[])
-    case = replace(case.with_facts(released=True), notes=(command.note,) if command.note else ())
+    case = case.with_facts(released=True).noted(command.note)
     event = CaseReleased(**header(case), case=case.told_facts())
     return Decision(
         case,
@@ -146,7 +146,7 @@ def remind(case: Case | None, command: Remind, moment: Moment) -> Decision[Case]
     if case.stage not in UNFINISHED:
         into = str(case.merged_into) if case.merged_into else None
         raise ForbiddenAction(state=case.stage, allowed=[], merged_into=into)
-    case = replace(case, reminders=case.reminders + 1, notes=(command.note,) if command.note else ())
+    case = replace(case, reminders=case.reminders + 1).noted(command.note)
     event = CaseReminded(
         **header(case), count=case.reminders, new_facts=command.new_facts and not case.secret
     )
@@ -172,7 +172,7 @@ def look(case: Case | None, command: Look, moment: Moment) -> Decision[Case]:
         return Decision(case, reply=_read(case, moment), audit=audited("case.read", case))
     require(moment.actor, SUPERVISORS, case)
     return Decision(
-        replace(case, notes=(command.note,)),
+        case.noted(command.note),
         reply=_read(case, moment),
         audit=audited("case.revealed", case, purpose=str(command.note.note_id)),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from libs.db.work import Decision, Moment, State
@@ -13,6 +12,7 @@ from libs.privacy.blindindex import Phone
 from libs.web.errors import AlreadyExists, Busy, Title
 from services.intake.domain.case import (
     REGISTRARS,
+    SEALED_KIND,
     SEALED_OFFICERS,
     Case,
     Note,
@@ -32,7 +32,7 @@ from services.intake.domain.reference import Reference
 from services.intake.domain.ruling import Settle, settled
 from services.intake.domain.statement import Place, Ruling, Statement
 
-FIRST_DOSSIER: Final = 1
+NO_DOSSIER, FIRST_DOSSIER = 0, 1
 
 
 class AlreadyRegistered(AlreadyExists):
@@ -82,6 +82,7 @@ def judge(said: Statement, phone: Phone | None, known: Reference, places: Places
         chosen_target=said.chosen_target,
         facts=said.facts,
         has_needs=has_needs(said),
+        dossier_version=NO_DOSSIER if said.kind == SEALED_KIND else FIRST_DOSSIER,
     )
     told = (*doubts, *_denied(judged), *warnings(said, phone, fields.age, known))
     return Judgement(facts, judged.said_urgency, told)
@@ -173,7 +174,7 @@ def _new_case(command: Register, neighbours: Neighbours) -> Case:
         origin=command.origin,
         sealed=command.sealed,
     )
-    return case.with_facts(query_code=query_code, dossier_version=FIRST_DOSSIER if command.dossier else 0)
+    return case.with_facts(query_code=query_code)
 
 
 def _with_ruling(act: Decision[Case], ruling: Settle, moment: Moment) -> Decision[Case]:

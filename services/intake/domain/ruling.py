@@ -74,8 +74,7 @@ def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     require(moment.actor, _roles(case, ruling), case)
     if faults := [*ruling_faults(ruling, command.known, command.at), *_misfits(case, command)]:
         raise Invalid(errors=faults)
-    notes = (command.note,) if command.note else ()
-    case = with_clocks_of_ruling(replace(case, notes=notes))
+    case = with_clocks_of_ruling(case.noted(command.note))
     decision = _RULINGS[ruling.action](case, command, moment)
     assert decision.case is not None  # noqa: S101 - no ruling removes a case
     decision.reply = answer(decision.case, moment.version + len(decision.events))

@@ -64,6 +64,7 @@ Code = Annotated[str, _text(64, 1), AfterValidator(_cleaned)]
 Line = Annotated[str, _text(200), AfterValidator(_cleaned)]
 Paragraph = Annotated[str, _text(2_000), AfterValidator(_cleaned)]
 Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned)]
+Reason = Annotated[str, _text(2_000, 1), AfterValidator(_cleaned)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
 Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
@@ -144,14 +145,9 @@ class Ruling(Said):
     into: UUID | None = None
 
 
-class Statement(Said):
-    """The body of `POST /v1/cases`."""
+class Matter(Said):
+    """What is told of a matter, at first or when it is amended."""
 
-    channel: Channel
-    narrative: Narrative
-    district: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
-    external_ref: Code | None = None
-    received_at: Instant | None = None
     happened_on: Day | None = None
     kind: Code | None = None
     category: Code | None = None
@@ -162,13 +158,31 @@ class Statement(Said):
     headcount: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
     representatives: Annotated[tuple[Representative, ...], Field(max_length=50)] = ()
     amount_fen: Annotated[StrictInt, Field(ge=0, le=10**15)] | None = None
-    flags: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
     complained_about_org: Code | None = None
     chosen_target: Code | None = None
     mode: Code | None = None
-    facts: Annotated[dict[Code, Day], Field(max_length=40)] = Field(default_factory=dict)
     consents: Consents = Consents()
+
+
+class Statement(Matter):
+    """The body of `POST /v1/cases`."""
+
+    channel: Channel
+    narrative: Narrative
+    district: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
+    external_ref: Code | None = None
+    received_at: Instant | None = None
+    flags: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    facts: Annotated[dict[Code, Day], Field(max_length=40)] = Field(default_factory=dict)
     decision: Ruling | None = None
+
+
+class Amendment(Matter):
+    """The body of `PATCH …`: what changes, and why. What is left out stays; null takes a fact out."""
+
+    reason: Reason
+    narrative: Narrative = "."
+    facts: Annotated[dict[Code, Day | None], Field(max_length=40)] = Field(default_factory=dict)
 
 
 class FlagChange(Said):
@@ -189,7 +203,7 @@ class Reminder(Said):
 class Release(Said):
     """The body of `POST …/release`: why a person lets a case go to routing that a flag held back."""
 
-    reason: Annotated[str, _text(2_000, 1), AfterValidator(_cleaned)]
+    reason: Reason
 
 
 class Duty(Said):

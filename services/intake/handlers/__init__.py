@@ -7,11 +7,13 @@ from libs.db.work import UseCase
 from services.intake.domain.case import Case
 from services.intake.handlers.acting import CHANGE_FLAGS, FULFIL, RELEASE, REMIND, SETTLE
 from services.intake.handlers.alarms import RING
+from services.intake.handlers.amending import AMEND
 from services.intake.handlers.reading import LOOK
 from services.intake.handlers.registering import REGISTER
 
 USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
     "POST /v1/cases": REGISTER,
+    "PATCH /v1/cases/{case_id}": AMEND,
     "POST /v1/cases/{case_id}/decision": SETTLE,
     "POST /v1/cases/{case_id}/flags": CHANGE_FLAGS,
     "POST /v1/cases/{case_id}/release": RELEASE,

@@ -96,10 +96,9 @@ async def _resealed(desk: Desk, case_id: UUID, change: FlagChange) -> State | No
     touched = [flag for flag in (*change.add, *change.remove) if flag in rules.by_code]
     if not rules.hide_contact(touched):
         return None
-    kept, facts = await desk.views.kept(case_id), await desk.views.facts(case_id)
-    if kept is None or facts is None:
+    kept, case = await desk.views.kept(case_id), await desk.views.case(case_id)
+    if kept is None or case is None or case.secret:
         return None
-    flags = rules.sorted({*facts.flags, *change.add} - set(change.remove))
-    said = desk.vault.open(kept)
-    then = facts.model_copy(update={"flags": flags})
-    return desk.vault.dossier(case_id, kept.district, facts.dossier_version + 1, said, then, rules)
+    flags = rules.sorted({*case.facts.flags, *change.add} - set(change.remove))
+    then = case.facts.model_copy(update={"flags": flags, "dossier_version": case.facts.dossier_version + 1})
+    return desk.vault.dossier(case_id, kept.district, desk.vault.open(kept), then, rules)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
-from libs.events.base import CaseFacts
 from services.intake.domain.case import Case
 from services.intake.domain.places import Places
 from services.intake.domain.reference import Reference
@@ -54,8 +53,8 @@ class Views(Protocol):
     async def kept(self, case_id: UUID) -> Kept | None:
         """The sealed personal part of a case."""
 
-    async def facts(self, case_id: UUID) -> CaseFacts | None:
-        """The codes of a case."""
+    async def case(self, case_id: UUID) -> Case | None:
+        """A case without its clocks."""
 
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""

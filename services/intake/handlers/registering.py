@@ -8,7 +8,7 @@ from libs.db.work import Actor, Outcome, UseCase
 from libs.web.errors import FieldError, Forbidden, Invalid
 from services.intake.domain.case import Origin
 from services.intake.domain.people import personal
-from services.intake.domain.registration import FIRST_DOSSIER, Register, judge
+from services.intake.domain.registration import Register, judge
 from services.intake.domain.registration import register as decide
 from services.intake.domain.statement import Statement, check
 from services.intake.handlers.desk import Asked, Desk, work
@@ -39,7 +39,9 @@ async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
         happened_on=said.happened_on,
         origin=Origin(asked.actor.label(), said.external_ref) if said.external_ref else None,
         sealed=desk.vault.close(key, case_id, district, told),
-        dossier=desk.vault.dossier(case_id, district, FIRST_DOSSIER, told, judgement.facts, known.flags),
+        dossier=desk.vault.dossier(case_id, district, told, judgement.facts, known.flags)
+        if judgement.facts.dossier_version
+        else None,
         ruling=ruling,
         note=note(key, desk.new_id(), ruling.action, asked.at, asked.actor.label(), ruling.reason_text)
         if ruling and ruling.reason_text

@@ -96,11 +96,15 @@ class Vault:
         )
 
     def dossier(
-        self, case_id: UUID, district: str, version: int, said: Personal, facts: CaseFacts, rules: FlagRules
-    ) -> State | None:
-        """The record of `intake.dossier.v1`, each part sealed for its reader; none of an accusation."""
+        self, case_id: UUID, district: str, said: Personal, facts: CaseFacts, rules: FlagRules
+    ) -> State:
+        """The record of `intake.dossier.v1` that goes with the facts, each part sealed for its reader.
+
+        That of an accusation is a tombstone: whoever had one before it was known as such forgets it.
+        """
+        version = facts.dossier_version
         if facts.kind == SEALED_KIND:
-            return None
+            return State(DossierSealed.TOPIC, str(case_id), version, None)
         record = DossierSealed(
             case_id=case_id,
             district=district,

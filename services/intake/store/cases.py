@@ -49,7 +49,9 @@ class IntakeStore:
         written = [(change, change.after) for change in changes if change.after is not None]
         await _insert_cases(tx, [case for change, case in written if change.before is None])
         await _update_cases(tx, [case for change, case in written if change.before is not None])
-        await _insert_sealed(tx, [(case, case.sealed) for _, case in written if case.sealed is not None])
+        sealed = [(case, case.sealed) for _, case in written if case.sealed is not None]
+        await _keep_former(tx, [change.case_id for change, case in written if change.before and case.sealed])
+        await _write_sealed(tx, sealed)
         await _insert_notes(tx, [case for _, case in written if case.notes])
         await deadlines.save(
             tx,
@@ -134,15 +136,16 @@ async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
     await tx.execute(
         """
         update intake_case c set state = n.state, facts = n.facts, reminders = n.reminders,
-            reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into
-        from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::int[], $5::text[], $6::text[], $7::uuid[])
-            as n (case_id, state, facts, reminders, reason_code, directed_to, merged_into)
+            reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into,
+            said_urgency = n.said_urgency, happened_on = n.happened_on, warnings = n.warnings
+        from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::text[], $7::text[],
+            $8::uuid[], $9::date[], $10::jsonb[]) as n (case_id, state, facts, said_urgency, reminders,
+            reason_code, directed_to, merged_into, happened_on, warnings)
         where c.case_id = n.case_id
         """,
-        *_columns(
-            cases,
-            ("case_id", "stage", "facts", "reminders", "reason_code", "directed_to", "merged_into"),
-        ),
+        *_columns(cases, ("case_id", "stage", "facts", "said_urgency")),
+        *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
+        [_json([warning.as_json() for warning in case.warnings]) for case in cases],
     )
 
 
@@ -153,7 +156,22 @@ def _columns(cases: Sequence[Case], names: Iterable[str]) -> Iterable[list[Any]]
         yield [value.model_dump_json() for value in values] if name == "facts" else values
 
 
-async def _insert_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
+async def _keep_former(tx: Tx, case_ids: Sequence[UUID]) -> None:
+    """What was said before an amendment stays readable, sealed in its old place."""
+    if not case_ids:
+        return
+    await tx.execute(
+        """
+        insert into vault_former (case_id, version, key_version, applicant, story)
+        select v.case_id, h.version, v.key_version, v.applicant, v.story
+        from vault v join case_head h using (case_id) where v.case_id = any($1) order by 1
+        """,
+        case_ids,
+    )
+    await tx.execute("delete from phone_trace where case_id = any($1)", case_ids)
+
+
+async def _write_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
     if not rows:
         return
     await tx.execute(
@@ -161,6 +179,7 @@ async def _insert_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
         insert into vault (case_id, district, key_version, data_key, applicant, story)
         select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bytea[], $5::bytea[], $6::bytea[])
         order by 1
+        on conflict (case_id) do update set applicant = excluded.applicant, story = excluded.story
         """,
         [case.case_id for case, _ in rows],
         [case.district for case, _ in rows],

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from libs.db.pool import Database
-from libs.events.base import CaseFacts
 from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case
 from services.intake.handlers.desk import Query
@@ -23,11 +22,11 @@ class IntakeViews:
             row = await tx.fetchrow("select * from vault where case_id = $1", case_id)
         return Kept(**row) if row else None
 
-    async def facts(self, case_id: UUID) -> CaseFacts | None:
-        """The codes of a case."""
+    async def case(self, case_id: UUID) -> Case | None:
+        """A case without its clocks."""
         async with self._database.read() as tx:
-            facts = await tx.fetchval("select facts from intake_case where case_id = $1", case_id)
-        return CaseFacts.model_validate_json(facts) if facts else None
+            row = await tx.fetchrow("select * from intake_case where case_id = $1", case_id)
+        return case_of(row, {}) if row else None
 
     async def find(self, query: Query) -> list[tuple[Case, int]]:
         """The newest cases that match, with their versions; one more than the page holds."""
