@@ -74,24 +74,26 @@ def _needs(said: Personal) -> dict[str, object]:
     }
 
 
-def plain(said: Personal) -> dict[str, object]:
-    """Everything, for the one who may see it and said why."""
-    return {"applicant": dict(said.applicant), **said.story, "masked": False}
+def plain(said: Personal, grid: str | None) -> dict[str, object]:
+    """Everything, for the one who may see it and said why; in the shape of the statement."""
+    story = {name: part for name, part in said.story.items() if name != "address"}
+    place = {"address": said.story["address"], "grid": grid}
+    return {"applicant": dict(said.applicant), "place": place, **story, "masked": False}
 
 
-def masked(said: Personal, *, hide_applicant: bool) -> dict[str, object]:
+def masked(said: Personal, grid: str | None, *, hide_applicant: bool) -> dict[str, object]:
     """What a person sees who handles the case: enough to recognise people, too little to use.
 
     `hide_applicant`: secrecy was asked for, so that only a supervisor sees who asks.
     """
     who, story = said.applicant, said.story
     spokesmen = [] if hide_applicant else story["representatives"]
-    people = [who["name"], *(party["name"] for party in (*story["respondents"], *story["representatives"]))]
-    private = [name for name in people if name] + ([who["guardian"]["name"]] if who["guardian"] else [])
+    people = [who, who["guardian"] or {}, *story["respondents"], *story["representatives"]]
+    private = [person["name"] for person in people if person.get("name") and not person.get("organisation")]
     return {
         "applicant": None if hide_applicant else _masked_applicant(who),
         "narrative": _masked_text(story["narrative"], private),
-        "address": story["address"] and mask_address(story["address"]),
+        "place": {"address": story["address"] and mask_address(story["address"]), "grid": grid},
         "respondents": [_masked_party(party) for party in story["respondents"]],
         "representatives": [_masked_party(party) for party in spokesmen],
         "mode": story["mode"],

@@ -28,7 +28,10 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
         raise NotFound
     hidden = desk.known.flags.hide_contact(outcome.body["flags"])
     hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
-    return {**outcome.body, **masked(desk.vault.open(kept), hide_applicant=hide)}, outcome.version
+    return {
+        **outcome.body,
+        **masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide),
+    }, outcome.version
 
 
 async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:
@@ -40,7 +43,7 @@ async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tu
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
-    return {**outcome.body, **plain(desk.vault.open(kept))}, outcome.version
+    return {**outcome.body, **plain(desk.vault.open(kept), outcome.body["grid"])}, outcome.version
 
 
 async def find(desk: Desk, query: Query) -> tuple[Sequence[dict[str, Any]], UUID | None]:

@@ -168,9 +168,9 @@ def whole() -> Personal:
 
 
 def test_a_masked_case_is_recognised_but_of_no_use() -> None:
-    shown = masked(whole(), hide_applicant=False)
+    shown = masked(whole(), "99010100100203", hide_applicant=False)
     assert shown["narrative"] == "周**称何**2026-01-22起欠薪18600元，电话****或****。"
-    assert shown["address"] == "云桥街道****"
+    assert shown["place"] == {"address": "云桥街道****", "grid": "99010100100203"}
     assert shown["applicant"]["name"] == "周**"  # type: ignore[index]
     assert shown["applicant"]["phone"] == "138****0001"  # type: ignore[index]
     assert shown["applicant"]["birth_date"] == "1990-**-**"  # type: ignore[index]
@@ -181,10 +181,10 @@ def test_a_masked_case_is_recognised_but_of_no_use() -> None:
 
 
 def test_secrecy_hides_the_applicant_from_the_handlers_too() -> None:
-    assert masked(whole(), hide_applicant=True)["applicant"] is None
+    assert masked(whole(), "99010100100203", hide_applicant=True)["applicant"] is None
 
 
 def test_plain_is_plain() -> None:
-    shown = plain(whole())
+    shown = plain(whole(), None)
     assert shown["applicant"]["name"] == "周小川"  # type: ignore[index]
     assert shown["masked"] is False
