@@ -1,4 +1,5 @@
-"""Puts intake together: settings → desk → door and loops. Run as `python -m services.intake.main [role]`."""
+"""Puts intake together: settings → desk → doors, reader and clocks. Run as
+`python -m services.intake.main [api|worker|all]`."""
 
 import json
 from dataclasses import replace

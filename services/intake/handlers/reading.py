@@ -28,10 +28,8 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
         raise NotFound
     hidden = desk.known.flags.hide_contact(outcome.body["flags"])
     hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
-    return {
-        **outcome.body,
-        **masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide),
-    }, outcome.version
+    shown = masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide)
+    return {**outcome.body, **shown}, outcome.version
 
 
 async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:
