@@ -54,6 +54,12 @@ async def build(platform: Platform) -> Service:
             ROUTERS,
             Container(
                 shell=shell,
+                registry=registry,
+                views=RoutingViews(platform.database, boards, platform.keyring),
+                vocabulary=vocabulary,
+            ),
+        ),
+        shell=shell,
         consumers=[consumers.INTAKE, consumers.MEDIATION],
         states=[Reaction(consumers.dossier(needs.apply), resume.arrived)],
         owned_states=[OrganisationChanged.TOPIC, AreaChanged.TOPIC],
