@@ -8,4 +8,4 @@ from libs.messaging.consumer import Apply, StateReader
 
 def states(areas: Apply) -> Sequence[StateReader]:
     """The copy of the areas, by which an address is placed."""
-    return (StateReader("intake.routing-area", AreaChanged.TOPIC, areas),)
+    return (StateReader(name="intake.routing-area", topic=AreaChanged.TOPIC, apply=areas),)
