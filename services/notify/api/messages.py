@@ -59,7 +59,7 @@ async def list_messages(
     )
     items = [_item(listed, parts.rules) for listed in found[:limit]]
     more = len(found) > limit
-    return json(page(items, encode(LIST, found[limit - 1].message.id) if more else None))
+    return json(page(items, encode(LIST, str(found[limit - 1].message.id)) if more else None))
 
 
 @router.post("/v1/messages/{message_id}/resend")
@@ -88,8 +88,8 @@ async def resend(request: Request, message_id: UUID, caller: Sender) -> Response
 def _item(listed: Listed, rules: Rules) -> dict[str, Any]:
     message = listed.message
     return {
-        "id": message.id,
-        "case_id": listed.case.case_id,
+        "id": str(message.id),
+        "case_id": str(listed.case.case_id),
         "version": listed.version,
         "template": message.template,
         "purpose": rules.templates[message.template].purpose,

@@ -28,7 +28,7 @@ class Reply:
 def asking(messages: Iterable[Message]) -> Message | None:
     """The message that a reply answers: the last one that reached the provider, if it asks for a rating."""
     went_out = [m for m in messages if m.party == "applicant" and m.attempts and m.state != "failed"]
-    last = max(went_out, key=lambda m: m.planned_at, default=None)
+    last = max(went_out, key=lambda m: (m.planned_at, m.id), default=None)
     return last if last is not None and last.template == ASKS_FOR_RATING else None
 
 

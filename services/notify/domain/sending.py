@@ -65,14 +65,15 @@ def claim(
 
 
 def settle(message: Message, number: int, answer: Answer, rules: Rules, now: datetime) -> Message:
-    """The message after the call of attempt `number`; unchanged when a receipt was faster or the attempt is
-    not its last one."""
-    if message.state not in ("sending", "indeterminate") or message.attempt is None:
+    """The message after the call of attempt `number`, which gets its outcome once. A receipt that was faster
+    has the better word about the message itself."""
+    attempt = message.attempt
+    if attempt is None or attempt.number != number or attempt.outcome is not None:
         return message
-    if message.attempt.number != number or message.attempt.outcome is not None:
-        return message
-    ended = replace(message.attempt, outcome=answer.result.value, code=answer.code, ended_at=now)
+    ended = replace(attempt, outcome=answer.result.value, code=answer.code, ended_at=now)
     told = replace(message, attempt=ended)
+    if message.state not in ("sending", "indeterminate"):
+        return told
     match answer.result:
         case Result.ACCEPTED:
             return told.to("sent", now)

@@ -47,6 +47,6 @@ def hear_reply(case: Correspondence | None, command: HearReply, moment: Moment) 
         district=case.district,
         meaning=reply.meaning,
         rating=reply.rating,
-        in_reply_to=asked.template if asked else None,
+        in_reply_to=asked.id if asked else None,
     )
     return decided(case, after, events=(told,), reply={"meaning": reply.meaning})

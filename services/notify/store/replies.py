@@ -80,7 +80,7 @@ class Mailbox:
                     from message m
                     where m.case_id = c.case_id and m.party = 'applicant' and m.attempts > 0
                       and m.state <> 'failed'
-                    order by m.planned_at desc limit 1) s
+                    order by m.planned_at desc, m.message_id desc limit 1) s
                 """,
                 indexes,
             )

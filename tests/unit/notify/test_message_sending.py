@@ -147,7 +147,10 @@ def test_a_receipt_may_be_faster_than_the_answer(rules: Rules) -> None:
     _, message = claimed(rules)
     delivered = receive(message, Receipt.DELIVERED, NOON)
     assert delivered.state == "delivered"
-    assert settle(delivered, 1, ACCEPTED, rules, NOON) is delivered
+    settled = settle(delivered, 1, ACCEPTED, rules, NOON)
+    assert settled.state == "delivered"
+    assert settled.attempt is not None
+    assert settled.attempt.outcome == "accepted"
 
 
 @pytest.mark.parametrize(
