@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,8 @@ def _rules(settings: Settings) -> Rules:
         quiet_hours=settings.on_in_production(settings.quiet_hours),
         daily_cap=settings.on_in_production(settings.daily_cap),
         real_provider=settings.on_in_production(settings.real_provider),
+        # Later than any call can end, so that only a call whose process died is taken for lost.
+        call_lost_after=timedelta(seconds=settings.call_timeout_s + 5),
     )
     return Rules.read(templates, flags, areas, practice)
 

@@ -30,7 +30,8 @@ class Views:
     dossier: str
 
     async def due(self, now: datetime, limit: int) -> list[Due]:
-        """Messages that may be sent now, the longest due first, each with its number.
+        """Messages that may be sent now, the longest due first, each with its number. What became due at once
+        goes in the order of a case's life, which the templates are numbered by.
 
         Left out: cases with a call under way, with a copy of the contact that is older than the facts, and
         with an event of intake that is parked or dead: something not yet known may stand against the message.
@@ -48,7 +49,7 @@ class Views:
                   and not exists (select from parked p where p.consumer = $3 and p.case_id = m.case_id)
                   and not exists (select from dead_letter d
                                   where d.consumer = $3 and d.case_id = m.case_id and d.status = 'dead')
-                order by m.not_before, m.message_id limit $2
+                order by m.not_before, m.template, m.message_id limit $2
                 """,
                 now,
                 limit,
