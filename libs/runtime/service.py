@@ -46,8 +46,9 @@ from libs.runtime.logging import configure
 from libs.runtime.loops import Loop, Pulse
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import ServiceSettings
+from libs.web.apikeys import KeyLookup
 from libs.web.app import create_app
-from libs.web.auth import Edge, KeyLookup
+from libs.web.auth import Edge
 from libs.web.tokens import staff_roles
 
 Role = Literal["api", "worker", "all"]
@@ -245,8 +246,9 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     shell = service.shell.on(database) if service.shell else None
 
     def reads(name: str, topics: Sequence[str], handle: Any) -> None:
-        records = platform.settings.consuming.max_poll_records
-        readers.append(Reader(name, topics, place, database, handle, max_records=records))
+        how = platform.settings.consuming
+        reader = Reader(name, topics, place, database, handle, how.max_poll_records, how.session_timeout_ms)
+        readers.append(reader)
 
     for consumer in service.consumers:
         assert shell is not None  # noqa: S101 - a service with event consumers has use cases
