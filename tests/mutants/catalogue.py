@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 BATCH, RELAY, READER = "libs/db/batch.py", "libs/messaging/relay.py", "libs/messaging/reader.py"
 CRASH, RACES = "tests/faults/test_crash_points.py", "tests/integration/test_races.py"
+SMS = "tests/faults/test_sms_crash.py"
 CHAIN, MEDIATION = "tests/integration/test_chain.py", "tests/component/test_mediation_cases.py"
 
 
@@ -97,6 +98,19 @@ MUTANTS = (
             f"{CHAIN}::test_a_consumer_reads_on_from_where_its_database_is",
             f"{CRASH}::test_killed_in_the_middle_of_a_topic",
         ),
+    ),
+    Mutant(
+        "attempt row",
+        "what a call is about to send is not written before the call",
+        (
+            Replacement(
+                "services/notify/store/cases.py",
+                "            if before is None or before.messages.get(message.id) is not message\n",
+                "            if (before is None or before.messages.get(message.id) is not message)\n"
+                "            and message.state != 'sending'\n",
+            ),
+        ),
+        (f"{SMS}::test_killed_in_the_middle_of_a_call_it_never_sends_again",),
     ),
     Mutant(
         "version check",
