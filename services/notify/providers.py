@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -62,6 +62,16 @@ class KannelGateway:
 
     def __init__(self, kannel: Kannel, callbacks: Callbacks, calls: int) -> None:
         self._kannel, self._callbacks = kannel, callbacks
+        self._common = urlencode(
+            {
+                "username": kannel.username,
+                "password": kannel.password,
+                "from": kannel.sender,
+                "coding": "2",
+                "charset": "UTF-8",
+                "dlr-mask": str(DLR_MASK),
+            }
+        )
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=kannel.timeout_s, sock_connect=kannel.connect_s),
             connector=aiohttp.TCPConnector(limit=calls, keepalive_timeout=kannel.idle_s),
@@ -95,20 +105,10 @@ class KannelGateway:
         await self._session.close()
 
     def _form(self, sms: Sms) -> bytes:
-        kannel = self._kannel
         query = self._callbacks.receipt_query(sms.message_id, sms.case_id, sms.district)
-        fields = {
-            "username": kannel.username,
-            "password": kannel.password,
-            "from": kannel.sender,
-            "to": sms.phone,
-            "text": sms.text,
-            "coding": "2",
-            "charset": "UTF-8",
-            "dlr-mask": str(DLR_MASK),
-            "dlr-url": f"{kannel.receipts}?{query}&type=%d",
-        }
-        return urlencode(fields).encode()
+        receipts = f"{self._kannel.receipts}?{query}&type=%d"
+        own = f"&to={quote(sms.phone)}&text={quote(sms.text)}&dlr-url={quote(receipts, safe='')}"
+        return (self._common + own).encode()
 
 
 def classify(status: int, body: str, retry_after: str | None = None) -> Answer:

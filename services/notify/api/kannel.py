@@ -6,7 +6,7 @@ changes nothing, so that the gateway does not bring it again; 503 asks it to.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -49,21 +49,15 @@ RECEIPTS: Final = {
 """Kannel's receipt types: delivered, not delivered, queued, submitted, refused by the carrier."""
 
 
-async def told(request: Request) -> Mapping[str, str]:
-    """The parameters of a callback, from the address and from a form."""
-    form = (await request.body()).decode("utf-8", "replace")
-    return dict(request.query_params) | dict(parse_qsl(form, keep_blank_values=True))
-
-
-Told = Annotated[Mapping[str, str], Depends(told)]
 _FORM = accepts(FORMS[0])
 
 
 @router.get("/providers/kannel/dlr", openapi_extra=_FORM)
 @router.post("/providers/kannel/dlr", openapi_extra=_FORM)
-async def receipt(request: Request, told: Told) -> Response:
+async def receipt(request: Request) -> Response:
     """What became of a message; 401 for what we did not sign. Repeated, late and contradictory ones are taken
     and change nothing (the first final word stands)."""
+    told = await _told(request)
     message_id, case_id = _id(told.get("id")), _id(told.get("case"))
     district = told.get("district", "")
     if message_id is None or case_id is None:
@@ -89,10 +83,10 @@ async def receipt(request: Request, told: Told) -> Response:
 
 @router.get("/providers/kannel/mo", openapi_extra=_FORM)
 @router.post("/providers/kannel/mo", openapi_extra=_FORM)
-async def reply(request: Request, told: Told) -> Response:
+async def reply(request: Request) -> Response:
     """A citizen's SMS. It belongs to the newest case that asked that number for a rating, else to the newest
     that wrote to it; one of an unknown number is kept for a person."""
-    parts = container(request)
+    told, parts = await _told(request), container(request)
     if not parts.callbacks.is_gateway(request.headers.get(CREDENTIAL) or told.get("token", "")):
         raise Unauthorised
     number, text = told.get("from", ""), told.get("text", "")
@@ -118,6 +112,12 @@ async def reply(request: Request, told: Told) -> Response:
     )
     await parts.shell.submit(work)
     return json({"taken": True})
+
+
+async def _told(request: Request) -> Mapping[str, str]:
+    """The parameters of a callback, from the address and from a form."""
+    form = (await request.body()).decode("utf-8", "replace")
+    return dict(request.query_params) | dict(parse_qsl(form, keep_blank_values=True))
 
 
 def _ref(told: Mapping[str, str]) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from libs.events.base import CaseFacts
@@ -78,8 +78,8 @@ class Message:
 
     `values` are the dates that the text names, as text. `allowed` is how many attempts it may have in all.
     `not_before` None while unsent: something must arrive first, no time alone lets it go. A `repeat` tells of
-    what another message has told already, and is kept only to show that it was not sent. `trace` is the
-    traceparent of the event that it tells of.
+    what so many messages before it have told already, and is kept only to show that it was not sent.
+    `trace` is the traceparent of the event that it tells of.
     """
 
     id: UUID
@@ -97,12 +97,12 @@ class Message:
     allowed: int = 1
     attempt: Attempt | None = None
     answered_at: datetime | None = None
-    repeat: bool = False
+    repeat: int = 0
     trace: str | None = None
 
-    def to(self, state: State, now: datetime, reason: str | None = None) -> "Message":
-        """The message in another state; nothing is waited for any more."""
-        return replace(self, state=state, reason=reason, changed_at=now, not_before=None)
+    def to(self, state: State, now: datetime, reason: str | None = None, **more: Any) -> "Message":
+        """The message in another state, with `more` fields changed; nothing is waited for any more."""
+        return replace(self, **{"not_before": None} | more, state=state, reason=reason, changed_at=now)
 
     def waiting(self, reason: Waits, now: datetime, until: datetime | None = None) -> "Message":
         """The message put off, until a time or until something arrives."""

@@ -1,7 +1,7 @@
 """Which messages an event asks for, and what is to become of one that was not sent yet."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -106,7 +106,7 @@ def assess(case: Correspondence, message: Message, rules: Rules, now: datetime) 
         return message.waiting("QUIET_HOURS", now, until)
     if message.not_before is not None and message.not_before > now:
         return message
-    return replace(message.to("planned", now), not_before=now)
+    return message.to("planned", now, not_before=now)
 
 
 def too_late(message: Message, rules: Rules, now: datetime) -> bool:
@@ -170,18 +170,15 @@ def _message(
         values["d"] = day
     if isinstance(event, SessionScheduled):
         values["dt"] = spoken_time(event.starts_at)
-    message = Message(
-        id=occasion.new_id(),
-        template=template.id,
-        party=party,
-        trigger=event.TYPE,
-        trigger_version=occasion.version,
+    notice = (template.id, party, event.TYPE, occasion.version)
+    return Message(
+        occasion.new_id(),
+        *notice,
         values=values,
         state="planned",
         planned_at=occasion.now,
         changed_at=occasion.now,
         allowed=rules.attempts,
+        repeat=sum(other.notice == notice for other in case.messages.values()),
         trace=occasion.trace,
     )
-    told_before = any(other.notice == message.notice for other in case.messages.values())
-    return replace(message, repeat=told_before)

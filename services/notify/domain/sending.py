@@ -61,7 +61,7 @@ def claim(
     if case.contact is None or case.contact.version != contact_version:
         return assessed
     number = assessed.attempts + 1
-    return replace(assessed.to("sending", now), attempts=number, attempt=Attempt(number, now))
+    return assessed.to("sending", now, attempts=number, attempt=Attempt(number, now))
 
 
 def settle(message: Message, number: int, answer: Answer, rules: Rules, now: datetime) -> Message:
@@ -71,21 +71,21 @@ def settle(message: Message, number: int, answer: Answer, rules: Rules, now: dat
     if attempt is None or attempt.number != number or attempt.outcome is not None:
         return message
     ended = replace(attempt, outcome=answer.result.value, code=answer.code, ended_at=now)
-    told = replace(message, attempt=ended)
     if message.state not in ("sending", "indeterminate"):
-        return told
+        return replace(message, attempt=ended)
     match answer.result:
         case Result.ACCEPTED:
-            return told.to("sent", now)
+            return message.to("sent", now, attempt=ended)
         case Result.REJECTED:
-            return told.to("failed", now, "REJECTED")
+            return message.to("failed", now, "REJECTED", attempt=ended)
         case Result.INDETERMINATE:
-            return told.to("indeterminate", now)
+            return message.to("indeterminate", now, attempt=ended)
         case Result.RETRYABLE:
-            return _again(told, rules, now)
+            return _again(replace(message, attempt=ended), rules, now)
         case Result.THROTTLED | Result.REFUSED_US | Result.UNREACHABLE:
             wait = answer.retry_after or timedelta(seconds=1)
-            return replace(told.waiting("RETRY", now, now + wait), allowed=told.allowed + 1)
+            free = replace(message, attempt=ended, allowed=message.allowed + 1)
+            return free.waiting("RETRY", now, now + wait)
 
 
 def receive(message: Message, receipt: Receipt, now: datetime) -> Message:
@@ -119,8 +119,8 @@ def overdue(message: Message, rules: Rules, now: datetime) -> Message:
 
 def resent(message: Message, rules: Rules, now: datetime) -> Message:
     """The message planned once more by a person, with as many attempts as a new one."""
-    fresh = replace(message, planned_at=now, allowed=message.attempts + rules.attempts)
-    return replace(fresh.to("planned", now), not_before=now)
+    allowed = message.attempts + rules.attempts
+    return message.to("planned", now, not_before=now, planned_at=now, allowed=allowed)
 
 
 RESENDABLE = frozenset({"failed", "expired", "suppressed"})

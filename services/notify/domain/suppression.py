@@ -72,7 +72,7 @@ def _sealed(q: Question) -> bool:
 
 def _duplicate(q: Question) -> bool:
     """The same case, template, party and version of the trigger event has a message already."""
-    return q.message.repeat
+    return q.message.repeat > 0
 
 
 def _daily_cap(q: Question) -> bool:

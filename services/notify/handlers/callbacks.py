@@ -4,7 +4,6 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from libs.privacy.keyring import Keyring
@@ -22,7 +21,7 @@ class Callbacks:
     def receipt_query(self, message_id: UUID, case_id: UUID, district: str) -> str:
         """The query of a receipt's address: ids and a MAC over them, no personal data (G21)."""
         mac = self.keyring.hmac(PURPOSE, _signed(message_id, case_id, district)).hex()
-        return urlencode({"id": message_id, "case": case_id, "district": district, "mac": mac})
+        return f"id={message_id}&case={case_id}&district={district}&mac={mac}"
 
     def is_receipt(self, message_id: UUID, case_id: UUID, district: str, mac: str) -> bool:
         """Whether the MAC was made here for these ids."""

@@ -42,5 +42,10 @@ def decided(
 ) -> Decision[Correspondence]:
     """The decision with the news of all messages that changed; an unchanged case is given back as it was."""
     told = (*news(before, after), *events)
-    unchanged = before is not None and not told and replace(after, contact=before.contact) == before
+    unchanged = before is not None and not told and _stored(after) == _stored(before)
     return Decision(before if unchanged else after, events=told, reply=reply, status=status, audit=audit)
+
+
+def _stored(case: Correspondence) -> tuple[object, ...]:
+    """What the store keeps of a case; its contact is a copy that others write."""
+    return case.facts, case.respondent_agreed, case.messages, case.received

@@ -48,12 +48,11 @@ create table message (
     attempts        smallint not null,
     allowed         smallint not null,
     answered_at     timestamptz,
-    repeat          boolean not null,
+    repeat          smallint not null,
     trace           text
 ) with (fillfactor = 70);
--- One message per case, template, party and version of the trigger event, whoever plans it.
-create unique index message_once on message (case_id, template, party, trigger, trigger_version) where not repeat;
-create index message_list on message (district, message_id);
+-- One message per case, template, party and version of the trigger event, whoever plans it; repeats are numbered.
+create unique index message_once on message (case_id, template, party, trigger, trigger_version, repeat);
 create index message_due on message (not_before)
     where state in ('planned', 'deferred') and not_before is not null;
 create index message_waiting on message (case_id)

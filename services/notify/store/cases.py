@@ -45,7 +45,8 @@ class CaseStore:
             for message in after.messages.values()
             if before is None or before.messages.get(message.id) is not message
         ]
-        await _save_messages(tx, [(message, case) for _, message, case in changed])
+        await _insert_messages(tx, [(message, case) for was, message, case in changed if was is None])
+        await _update_messages(tx, [message for was, message, _ in changed if was is not None])
         await _save_attempts(
             tx, [message for was, message, _ in changed if was is None or was.attempt != message.attempt]
         )
@@ -156,25 +157,18 @@ async def _save_cases(tx: Tx, cases: Sequence[Correspondence]) -> None:
     )
 
 
-async def _save_messages(tx: Tx, changed: Iterable[tuple[Message, Correspondence]]) -> None:
-    rows = sorted(changed, key=lambda pair: pair[0].id)
+async def _insert_messages(tx: Tx, rows: Sequence[tuple[Message, Correspondence]]) -> None:
     if not rows:
         return
     messages = [message for message, _ in rows]
     await tx.execute(
         """
         insert into message (message_id, case_id, district, template, party, trigger, trigger_version,
-            "values", state, reason, planned_at, changed_at, not_before, attempts, allowed, answered_at,
-            repeat, trace)
+            "values", state, reason, planned_at, changed_at, not_before, attempts, allowed, repeat, trace)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-            $7::int[], $8::json[], $9::text[], $10::text[], $11::timestamptz[],
-            $12::timestamptz[], $13::timestamptz[], $14::smallint[], $15::smallint[], $16::timestamptz[],
-            $17::boolean[], $18::text[])
+            $7::int[], $8::json[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[],
+            $13::timestamptz[], $14::smallint[], $15::smallint[], $16::smallint[], $17::text[])
         order by 1
-        on conflict (message_id) do update set
-            state = excluded.state, reason = excluded.reason, planned_at = excluded.planned_at,
-            changed_at = excluded.changed_at, not_before = excluded.not_before, attempts = excluded.attempts,
-            allowed = excluded.allowed, answered_at = excluded.answered_at
         """,
         [message.id for message in messages],
         [case.case_id for _, case in rows],
@@ -191,9 +185,35 @@ async def _save_messages(tx: Tx, changed: Iterable[tuple[Message, Correspondence
         [message.not_before for message in messages],
         [message.attempts for message in messages],
         [message.allowed for message in messages],
-        [message.answered_at for message in messages],
         [message.repeat for message in messages],
         [message.trace for message in messages],
+    )
+
+
+async def _update_messages(tx: Tx, messages: Sequence[Message]) -> None:
+    if not messages:
+        return
+    rows = sorted(messages, key=lambda message: message.id)
+    await tx.execute(
+        """
+        update message m set state = n.state, reason = n.reason, planned_at = n.planned_at,
+            changed_at = n.changed_at, not_before = n.not_before, attempts = n.attempts,
+            allowed = n.allowed, answered_at = n.answered_at
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+            $6::timestamptz[], $7::smallint[], $8::smallint[], $9::timestamptz[])
+            as n (message_id, state, reason, planned_at, changed_at, not_before, attempts, allowed,
+                answered_at)
+        where m.message_id = n.message_id
+        """,
+        [message.id for message in rows],
+        [message.state for message in rows],
+        [message.reason for message in rows],
+        [message.planned_at for message in rows],
+        [message.changed_at for message in rows],
+        [message.not_before for message in rows],
+        [message.attempts for message in rows],
+        [message.allowed for message in rows],
+        [message.answered_at for message in rows],
     )
 
 

@@ -33,8 +33,9 @@ class Views:
         """Messages that may be sent now, the longest due first, each with its number. What became due at once
         goes in the order of a case's life, which the templates are numbered by.
 
-        Left out: cases with a call under way, with a copy of the contact that is older than the facts, and
-        with an event of intake that is parked or dead: something not yet known may stand against the message.
+        Left out: later messages of the same case, and cases with a call under way, with a copy of the contact
+        that is older than the facts, or with a parked or dead event of intake: something not yet known may
+        stand against the message.
         """
         async with self.database.read() as tx:
             rows = await tx.fetch(
@@ -45,7 +46,11 @@ class Views:
                 join correspondence n using (case_id)
                 where m.state in ('planned', 'deferred') and m.not_before <= $1
                   and c.version >= n.dossier_version
-                  and not exists (select from message s where s.case_id = m.case_id and s.state = 'sending')
+                  and not exists (
+                      select from message o where o.case_id = m.case_id
+                        and (o.state = 'sending' or (o.state in ('planned', 'deferred') and o.not_before <= $1
+                            and (o.not_before, o.template, o.message_id)
+                              < (m.not_before, m.template, m.message_id))))
                   and not exists (select from parked p where p.consumer = $3 and p.case_id = m.case_id)
                   and not exists (select from dead_letter d
                                   where d.consumer = $3 and d.case_id = m.case_id and d.status = 'dead')
