@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 POLL_MS = 500
 COMMIT_EVERY = 1.0
-AS_OF_EVERY = 5.0
+AS_OF_EVERY, AS_OF_FIRST = 5.0, 0.5
 MAX_WAIT = 5.0
 
 Handle = Callable[[Sequence[Any], Sequence[Offset]], Awaitable[None]]
@@ -76,6 +76,7 @@ class Reader:
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
     _noted_at: float = 0.0
+    _whole: bool = False
 
     async def run(self, pulse: Pulse) -> None:
         """Read until told to stop; a broker that is away is waited for, with growing pauses."""
@@ -197,9 +198,12 @@ class Reader:
             position.behind = max(0, end - position.next_offset)
             if position.behind == 0:
                 position.as_of = datetime.fromtimestamp(polled_at / 1000, UTC)
-        if time.monotonic() - self._noted_at < AS_OF_EVERY:
+        positions = self.positions.values()
+        whole = bool(positions) and all(position.as_of is not None for position in positions)
+        # While a partition has not been read to its end somebody may be waiting for that, so it is told soon.
+        if time.monotonic() - self._noted_at < (AS_OF_EVERY if self._whole else AS_OF_FIRST):
             return
-        self._noted_at = time.monotonic()
+        self._noted_at, self._whole = time.monotonic(), whole
         fresh = sorted((name, p) for name, p in self.positions.items() if p.as_of is not None)
         if fresh:
             async with self.database.transaction() as tx:

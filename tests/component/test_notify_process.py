@@ -67,6 +67,7 @@ class Town:
             "HESHI_TOPIC_PREFIX": self.place.prefix,
             "HESHI_PORT_BASE": str(self.port - 4),
             "NOTIFY_CALL_TIMEOUT_S": "1",
+            "NOTIFY_CONSUMING__SESSION_TIMEOUT_MS": "6000",
             "HESHI_SMS_URL": gateway or str(self.phones.make_url("/cgi-bin/sendsms")),
         }
         process = await asyncio.create_subprocess_exec(
