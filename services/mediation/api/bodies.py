@@ -156,15 +156,18 @@ class Session(Body):
 
 
 class SessionOutcome(Body):
-    """What became of a session. `next`: an instant sets the next session, words say what else follows."""
+    """What became of a session. `next`: an instant sets the next session, words say what else follows.
+
+    A text that reads as an instant is one; without the order of the union, words would win.
+    """
 
     held: StrictBool
     record: Record | None = None
-    next: Instant | Line | None = None
+    next: Instant | Line | None = Field(None, union_mode="left_to_right")
 
     def of(self, session_id: UUID) -> "SessionOutcomeOf":
         """The same, of the session that the address names."""
-        return SessionOutcomeOf(session_id=session_id, **dict(self))
+        return SessionOutcomeOf.model_construct(session_id=session_id, **dict(self))
 
 
 class SessionOutcomeOf(SessionOutcome):
