@@ -44,42 +44,21 @@ class Pools(_Group):
 class Consuming(_Group):
     """How a consumer reads; the client's own names and units (milliseconds)."""
 
-    max_poll_records: int = 200
-    poll_timeout_ms: int = 1_000
+    max_poll_records: int = 500
     session_timeout_ms: int = 30_000
-    heartbeat_interval_ms: int = 3_000
-    rebalance_timeout_ms: int = 60_000
-    max_poll_interval_ms: int = 300_000
-    batch_budget_s: float = 30.0
-    lanes: int = 8
 
 
 class Producing(_Group):
     """How records are sent; after `outer_timeout_s` the producer is given up and built anew."""
 
-    linger_ms: int = 5
-    max_batch_size: int = 131_072
-    request_timeout_ms: int = 10_000
+    linger_ms: int = 1
     outer_timeout_s: float = 15.0
 
 
 class Relaying(_Group):
-    """How the outbox is emptied (seconds)."""
+    """How the outbox is emptied: records per pass."""
 
-    batch: int = 100
-    poll_s: float = 0.2
-    slowest_poll_s: float = 1.0
-    alert_age_s: float = 30.0
-
-
-class Retrying(_Group):
-    """Waits in seconds: in place against infrastructure, then parked, then a dead letter."""
-
-    first_s: float = 0.2
-    longest_s: float = 5.0
-    in_place_s: float = 30.0
-    parked_s: tuple[float, ...] = (10, 60, 300, 1_800, 7_200, 43_200)
-    conflicts: int = 3
+    batch: int = 500
 
 
 class Batching(_Group):
@@ -87,7 +66,6 @@ class Batching(_Group):
 
     queue: int = 1_000
     batch: int = 100
-    share: float = 0.25
 
 
 class Serving(_Group):
@@ -143,7 +121,6 @@ class ServiceSettings(BaseSettings):
     consuming: Consuming = Consuming()
     producing: Producing = Producing()
     relaying: Relaying = Relaying()
-    retrying: Retrying = Retrying()
     batching: Batching = Batching()
     serving: Serving = Serving()
     stopping: Stopping = Stopping()

@@ -4,7 +4,6 @@
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +12,8 @@ from uuid_utils.compat import uuid7
 
 from libs.db.shell import Shell
 from libs.db.work import Outcome, Work
-from libs.events.asyncapi import document
 from libs.runtime.loops import Loop
 from libs.runtime.service import Platform, Reaction, Service, run
-from libs.web.app import create_app
-from libs.web.auth import Edge
-from libs.web.limits import RateLimit
-from libs.web.tokens import Verifier, staff_roles
 from services.notify import consumers
 from services.notify.api import ROUTERS, Container
 from services.notify.domain.case import Correspondence
@@ -51,10 +45,9 @@ async def build(platform: Platform) -> Service:
     if platform.role != "api":
         loops.append(_sending(platform, settings, views, callbacks, do))
     return Service(
-        api=create_app(
-            "notify",
-            routers=ROUTERS,
-            container=Container(
+        api=platform.app(
+            ROUTERS,
+            Container(
                 shell=shell,
                 views=Views(platform.database, seals, consumers.INTAKE.name, consumers.DOSSIER),
                 mail=Mailbox(platform.database, platform.keyring, seals, tuple(rules.telephones)),
@@ -62,11 +55,6 @@ async def build(platform: Platform) -> Service:
                 callbacks=callbacks,
                 new_id=uuid7,
             ),
-            readiness=platform.lifecycle.readiness,
-            docs=not settings.production,
-            edge=_edge(platform, settings),
-            roles=staff_roles(settings.data),
-            asyncapi=partial(document, "notify"),
         ),
         shell=shell,
         consumers=[consumers.INTAKE, consumers.MEDIATION],
@@ -117,18 +105,6 @@ def _sending(platform: Platform, settings: Settings, views: Views, callbacks: Ca
     sender = Sender(views, gateway, do, platform.now, Channel(settings.calls, is_open.set))
     platform.on_commit.append(sender.wake)
     return Loop("sender", sender.run)
-
-
-def _edge(platform: Platform, settings: Settings) -> Edge:
-    return Edge(
-        clock=platform.clock,
-        metrics=platform.metrics,
-        tokens=Verifier(settings.keys_folder, mode=settings.mode, now=platform.now),
-        mac=partial(platform.keyring.hmac, "request"),
-        rate=RateLimit(settings.serving.rate_per_second, settings.serving.burst),
-        budget=settings.serving.budget_s,
-        in_flight=settings.serving.in_flight,
-    )
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
