@@ -149,12 +149,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(wanted: int = 0) -> int:
-    """`wanted` if nobody has it, else any free one below those that outgoing connections get."""
+def free_port(wanted: int = 0, *, besides: int = 0) -> int:
+    """`wanted` if nobody has it, else any free one below those that outgoing connections get; never `besides`,
+    which is promised already and still looks free."""
     if wanted and is_free(wanted):
         return wanted
     for _ in range(1000):
         port = secrets.choice(range(15000, 32000))
-        if is_free(port):
+        if port != besides and is_free(port):
             return port
     raise StackError("No free port was found between 15000 and 32000: end some programs and start again.")

@@ -82,7 +82,7 @@ class EmbeddedKafka:
             return
         fresh = self.data.with_name("data.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        settings = self._write_settings("format.properties", fresh, free_port(), free_port())
+        settings = self._write_settings("format.properties", fresh, self._wanted or free_port())
         # A dash in front would be taken for an option.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         run_once(
@@ -99,7 +99,7 @@ class EmbeddedKafka:
         port = free_port(self._wanted)
         self._wanted = port  # a restarted broker stays where its clients look for it
         self.bootstrap = f"127.0.0.1:{port}"
-        settings = self._write_settings("server.properties", self.data, port, free_port())
+        settings = self._write_settings("server.properties", self.data, port)
         self.child = Child(
             self.home,
             "kafka",
@@ -140,7 +140,8 @@ class EmbeddedKafka:
                 "or move it away and use `heshi republish`."
             )
 
-    def _write_settings(self, name: str, data: Path, port: int, controller: int) -> Path:
+    def _write_settings(self, name: str, data: Path, port: int) -> Path:
+        controller = free_port(port + 1, besides=port)
         places = {
             "log.dirs": str(data),
             "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",

@@ -175,6 +175,13 @@ def test_taken_port_is_one_sentence_before_the_program_starts(home: Home) -> Non
             stack.program("console").prepare()
 
 
+def test_free_port_is_never_one_that_is_promised_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([20001, 20002])
+    monkeypatch.setattr("ops.stack.home.secrets.choice", lambda _: next(drawn))
+    monkeypatch.setattr("ops.stack.home.is_free", lambda port: port != 20000)
+    assert free_port(20000, besides=20001) == 20002
+
+
 def test_missing_package_is_one_sentence() -> None:
     with pytest.raises(StackError, match="The package no_such_wheel is missing: run `make setup`"):
         wheel("no_such_wheel")
