@@ -150,8 +150,10 @@ def is_free(port: int) -> bool:
 
 
 def free_port(wanted: int = 0, *, besides: int = 0) -> int:
-    """`wanted` if nobody has it, else any free one below those that outgoing connections get; never `besides`,
-    which is promised already and still looks free."""
+    """`wanted` if nobody has it, else any free one below those that outgoing connections get.
+
+    Never `besides`, which is promised already and still looks free.
+    """
     if wanted and is_free(wanted):
         return wanted
     for _ in range(1000):
