@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 
+from libs.clocks.calendar import LOCAL
 from libs.db.pool import Database, Tx
 from libs.messaging.deadline import Deadline
 from libs.runtime.loops import Pulse
@@ -128,8 +129,9 @@ class Sweep:
         return len(found)
 
 
-def _of_row(row: Mapping[str, object]) -> Deadline:
+def _of_row(row: Mapping[str, Any]) -> Deadline:
     fields = dict(row)
     fields.pop("case_id")
+    fields["due_at"] = row["due_at"].astimezone(LOCAL)  # the end of a day is told as the midnight it is
     fields["working"] = tuple(orjson.loads(str(fields["working"])))
-    return Deadline(**fields)  # type: ignore[arg-type]
+    return Deadline(**fields)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
+from libs.clocks.calendar import LOCAL
 from libs.db.pool import Database
 from libs.messaging import deadlines
 from libs.messaging.deadline import Deadline
@@ -55,6 +56,14 @@ async def rows(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
 
 def clock(rule: str = "PROD-OFFER", due_at: datetime = SOON, **more: Any) -> Deadline:
     return Deadline(rule=rule, due_at=due_at, started_at=NOW - timedelta(days=1), **more)
+
+
+async def test_the_end_of_a_day_comes_back_as_the_local_midnight_it_is(rows):
+    case_id, midnight = uuid7(), datetime(2026, 3, 5, tzinfo=LOCAL)
+    before = {"PROD-OFFER": clock(due_at=midnight, due_on=date(2026, 3, 4))}
+    await rows.save([(case_id, DISTRICT, {}, before)])
+    found = (await rows.load([case_id]))[case_id]["PROD-OFFER"]
+    assert found.due_at.isoformat() == "2026-03-05T00:00:00+08:00"
 
 
 async def test_a_clock_comes_back_as_it_was_saved(rows):
