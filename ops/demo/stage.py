@@ -28,7 +28,8 @@ def stage(*, fresh: bool, say: Callable[[str], object]) -> Iterator[None]:
     home = Home.from_environment()
     state = None if fresh else home.read_state()
     if state is None:
-        with _own(say):
+        say("No stack runs here: a fresh one is the stage, and goes when the play is over.")
+        with own_home(), supervised():
             yield
         return
     _check(state, home)
@@ -44,16 +45,14 @@ def _check(state: StackState, home: Home) -> None:
 
 
 @contextmanager
-def _own(say: Callable[[str], object]) -> Iterator[None]:
-    """A stack that lives as long as the block, in a folder that goes with it."""
-    folder = tempfile.mkdtemp(prefix="heshi-demo-")
+def own_home() -> Iterator[None]:
+    """A fresh state folder, named by this process's environment with free ports; it goes with the block."""
+    folder = tempfile.mkdtemp(prefix="heshi-")
     own = {"HESHI_HOME": folder, "HESHI_PORT_BASE": str(free_base())}
     before = {name: os.environ.pop(name, None) for name in (*own, *GIVEN)}
     os.environ.update(own)
     try:
-        say("No stack runs here: a fresh one is the stage, and goes when the play is over.")
-        with _supervised():
-            yield
+        yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for name, value in before.items():
@@ -63,9 +62,9 @@ def _own(say: Callable[[str], object]) -> Iterator[None]:
 
 
 @contextmanager
-def _supervised() -> Iterator[None]:
-    """`heshi up`, told to stop when we are gone, however we go."""
-    command = launched([sys.executable, "-m", "ops", "up", "--no-welcome"], signal.SIGTERM)
+def supervised(*options: str) -> Iterator[None]:
+    """`heshi up` with all parts ready while the block runs; told to stop when we are gone, however we go."""
+    command = launched([sys.executable, "-m", "ops", "up", "--no-welcome", *options], signal.SIGTERM)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as supervisor:
         try:
             home = Home.from_environment()
