@@ -14,16 +14,19 @@ from libs.messaging.reader import KafkaPlace
 from tests.support import infrastructure
 
 _RUNNING = ExitStack()
-_PURE = Path(__file__).parent / "unit"
+_ON_THEIR_OWN = tuple(Path(__file__).parent / name for name in ("unit", "e2e"))
+"""Tests that need no infrastructure, or bring theirs along."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the infrastructure before any worker is born, so that workers inherit its addresses."""
     config = session.config
-    pure = all(Path(arg.split("::")[0]).resolve().is_relative_to(_PURE) for arg in config.args)
-    if hasattr(config, "workerinput") or pure or config.option.collectonly:
+    places = [Path(arg.split("::")[0]).resolve() for arg in config.args]
+    alone = all(any(place.is_relative_to(folder) for folder in _ON_THEIR_OWN) for place in places)
+    if alone or config.option.collectonly:
         return
-    _RUNNING.enter_context(infrastructure.running())
+    of_worker = hasattr(config, "workerinput")
+    _RUNNING.enter_context(infrastructure.own_postgres() if of_worker else infrastructure.running())
 
 
 def pytest_sessionfinish() -> None:

@@ -46,7 +46,7 @@ async def find(doors: Doors, trails: Sequence[Trail]) -> list[Findings | None]:
 
     The messages of all cases are known first: an SMS is a case's own only if it is no other's.
     """
-    messages = await asyncio.gather(*(trail.attempt(_settled(doors, trail)) for trail in trails))
+    messages = await asyncio.gather(*(trail.attempt(_messages(doors, trail)) for trail in trails))
     got = sms.received(chain.from_iterable(found or () for found in messages), await doors.ledger())
     told = zip(trails, messages, strict=True)
     return await asyncio.gather(
@@ -54,15 +54,18 @@ async def find(doors: Doors, trails: Sequence[Trail]) -> list[Findings | None]:
     )
 
 
-async def _settled(doors: Doors, trail: Trail) -> list[dict[str, Any]]:
+async def settled(doors: Doors, case_id: str) -> list[dict[str, Any]]:
     """The messages of a case once none of them is on its way any more."""
-    case_id = _entered(trail)
 
     async def look() -> list[dict[str, Any]]:
         told = await doors.messages(case_id)
         return told if all(message["state"] in SETTLED for message in told) else []
 
     return await awaited(look, "the end of every message")
+
+
+async def _messages(doors: Doors, trail: Trail) -> list[dict[str, Any]]:
+    return await settled(doors, _entered(trail))
 
 
 async def _of_one(

@@ -1,0 +1,227 @@
+"""The main job through the whole embedded stack, and what is left of it after every way of stopping it.
+
+One stack for all tests of this file, in their order: later ones stop and kill it. What nobody promises here
+is speed: `make bench` measures it.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+
+import pytest
+
+from libs.events import topics as declared
+from libs.events.envelope import from_headers
+from ops.demo import samples, script
+from ops.demo.doors import Doors
+from ops.demo.findings import settled
+from ops.demo.play import Player
+from ops.demo.stage import GIVEN, free_base
+from ops.stack.child import running
+from ops.stack.parts import SERVICES
+from tests.component.test_stack_life import ROOT, Heshi
+from tests.e2e import world
+from tests.support import chain
+from tests.support.process import SHORTEST_SESSION_MS
+from tests.support.wait import until
+
+
+@pytest.fixture(scope="module")
+def heshi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heshi]:
+    """A stack of this file's own; the environment names it, for the commands that tests run in process."""
+    command = Heshi(tmp_path_factory.mktemp("e2e") / "home", free_base())
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("HESHI_HOME", "HESHI_PORT_BASE"):
+            environment.setenv(name, command.environment[name])
+        for name in GIVEN:
+            environment.delenv(name, raising=False)
+        for service in SERVICES:  # so long the partitions of a killed reader wait for its successor
+            command.environment[f"{service.upper()}_CONSUMING__SESSION_TIMEOUT_MS"] = str(SHORTEST_SESSION_MS)
+        start(command)
+        yield command
+        command("down")
+        assert running(command.home) == []
+
+
+@pytest.fixture
+async def doors(heshi: Heshi) -> AsyncIterator[Doors]:
+    """The doors, with the ledger marked at the test's begin."""
+    async with world.opened() as found:
+        yield found
+
+
+def start(heshi: Heshi) -> None:
+    done = heshi("up", "--detach")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_case_1_comes_from_the_call_to_the_rating(doors: Doors) -> None:
+    [sample] = samples.inputs([1])
+    player = Player(doors, sample)
+    await player.register()
+    case_id = player.trail.case_id
+    assert case_id is not None
+    await world.take_up(doors, case_id)
+    await world.arrives(doors, case_id, "N01", "N07")
+
+    await player.play(script.Part((), script.of(1).then))
+    assert player.trail.trouble is None
+    assert await world.ledger(doors, case_id) == ["N01", "N07", "N08", "N09", "N12", "N17"]
+    seen = await doors.at_mediation(case_id)
+    assert seen is not None
+    assert (seen["state"], seen["result"], seen["rating"], seen["org_id"]) == (
+        "closed",
+        "SOLVED",
+        1,
+        "LAB-01",
+    )
+
+    told = [
+        each
+        for each in await chain.envelopes(world.place(), "mediation.case.v1")
+        if str(each.case_id) == case_id
+    ]
+    assert [event.caseversion for event in told] == list(range(1, len(told) + 1))
+    assert [event.type for event in told if not event.type.startswith("deadline.")] == [
+        "case.opened",
+        "case.offered",
+        "case.taken_up",
+        "contact.attempted",
+        "contact.attempted",
+        "consent.requested",
+        "consent.requested",
+        "consent.recorded",
+        "contact.attempted",
+        "consent.recorded",
+        "mediator.appointed",
+        "session.scheduled",
+        "session.held",
+        "agreement.reached",
+        "performance.recorded",
+        "performance.recorded",
+        "case.closed",
+        "case.rated",
+    ]
+
+
+def test_make_demo_ends_well_against_the_stack_that_runs(heshi: Heshi) -> None:
+    command = [sys.executable, "-m", "ops.demo"]
+    played = subprocess.run(
+        command, env=heshi.environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert f"All {len(script.numbers())} cases as expected" in played.stdout
+    assert "No stack runs here" not in played.stdout
+
+
+async def test_poison_ends_in_the_dead_letters_and_the_next_message_is_handled(
+    doors: Doors, record_property: Callable[[str, object], None]
+) -> None:
+    count = await world.poison("intake.case.v1")
+    begun = time.monotonic()
+    case_id = await world.enter(doors, 1)  # it follows a poisonous record whichever partition it goes to
+    await world.offered(doors, case_id)
+    record_property("seconds from the call to the offer, behind poison", round(time.monotonic() - begun, 2))
+    await world.arrives(doors, case_id, "N01")
+
+    for group in declared.load().topics["intake.case.v1"].readers:
+
+        async def buried(topic: str = f"{group}.dlt") -> list[object] | None:
+            letters = await chain.dump(world.place(), topic)
+            return letters if len(letters) == count else None
+
+        letters = await until(buried)
+        headers = [dict(letter.headers) for letter in letters]
+        assert {letter.value for letter in letters} == {b"{poison"}
+        assert {told["dlt_source_topic"] for told in headers} == {b"intake.case.v1"}
+        assert {told["dlt_source_partition"] for told in headers} == {str(n).encode() for n in range(count)}
+        assert {told["dlt_error_type"] for told in headers} == {b"invalid_json"}
+        assert all(
+            from_headers(letter.headers, "intake.case.v1").type == "case.accepted" for letter in letters
+        )
+
+
+async def test_registration_goes_on_while_kafka_is_down_and_nothing_is_lost(
+    heshi: Heshi, doors: Doors
+) -> None:
+    [sample] = samples.inputs([1])
+    with world.down(heshi, "kafka"):
+        answer = await world.ask(doors, "POST", "intake", "/v1/cases", sample.input)
+        assert answer.status == 201
+        case_id = answer.body["case_id"]
+        assert await doors.at_mediation(case_id) is None
+    await world.take_up(doors, case_id)
+    await world.arrives(doors, case_id, "N01", "N07")
+
+
+async def test_database_down_is_503_in_time_and_heals(heshi: Heshi, doors: Doors) -> None:
+    [sample] = samples.inputs([1])
+    known = await world.enter(doors, 1)
+    await world.arrives(doors, known, "N01")
+    requests = [
+        ("POST", "intake", "/v1/cases", sample.input, "once"),
+        ("GET", "intake", f"/v1/cases/{known}"),
+        ("GET", "routing", f"/v1/cases/{known}/assignments"),
+        ("GET", "mediation", f"/v1/cases/{known}"),
+        ("GET", "notify", f"/v1/messages?case_id={known}"),
+    ]
+    with world.down(heshi, "postgres"):
+        heard = await asyncio.gather(*(world.ask(doors, *request) for request in requests))
+        for request, answer in zip(requests, heard, strict=True):
+            assert (request[:2], answer.status) == (request[:2], 503)
+            assert 1 <= int(answer.headers["Retry-After"]) <= 10
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.seconds <= world.BUDGET
+
+    async def again() -> world.Heard | None:
+        answer = await world.ask(doors, *requests[0])
+        return answer if answer.status == 201 else None
+
+    answer = await until(again, seconds=30)
+    await world.offered(doors, answer.body["case_id"])
+    await world.arrives(doors, answer.body["case_id"], "N01")
+
+
+async def test_state_is_there_after_down_and_up(heshi: Heshi) -> None:
+    async with world.opened() as doors:
+        case_id = await world.enter(doors, 7)
+        await world.offered(doors, case_id)
+        await world.arrives(doors, case_id, "N01")
+        await until(partial(settled, doors, case_id))
+        before = await world.all_that_is_known(doors, case_id)
+        events = sorted(event.event_id for event in await chain.envelopes(world.place()))
+        mark = doors.mark
+    stopped = heshi("down")
+    assert (stopped.returncode, running(heshi.home)) == (0, [])
+    start(heshi)
+    async with world.opened() as doors:
+        doors.mark = mark
+        assert await world.all_that_is_known(doors, case_id) == before
+        assert sorted(event.event_id for event in await chain.envelopes(world.place())) == events
+        await world.take_up(doors, case_id)
+        await world.arrives(doors, case_id, "N01", "N07")
+
+
+async def test_state_is_there_after_kill_9_of_everything(heshi: Heshi) -> None:
+    async with world.opened() as doors:
+        mark = doors.mark
+        cases = await asyncio.gather(*(world.enter(doors, 1) for _ in range(4)))
+    world.kill_everything(heshi)  # between registering and any other step, wherever each case stands
+    start(heshi)
+    async with world.opened() as doors:
+        doors.mark = mark
+        for case_id in cases:
+            assert (await doors.intake.get(f"/v1/cases/{case_id}")).body["state"] == "accepted"
+            await world.offered(doors, case_id)
+            await until(partial(world.on_their_way, doors, case_id), seconds=60)
+        texts = [entry["text"] for entry in await doors.ledger()]
+        assert len(texts) == len(set(texts))
+        await world.take_up(doors, cases[0])
+
+        async def told_of_the_take_up() -> bool:
+            return "N07" in await world.ledger(doors, cases[0])
+
+        await until(told_of_the_take_up, seconds=60)
