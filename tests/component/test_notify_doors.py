@@ -67,7 +67,7 @@ async def test_a_reply_on_the_phone_becomes_a_meaning(
     assert await heard(notify) == [told]
     (row,) = await notify.rows("select * from received")
     assert row["case_id"] == CASE
-    assert text.encode() not in row["text"]
+    assert len(text) == 1 or text.encode() not in row["text"]  # one byte stands in any cipher text
     assert notify.seals.open("received", "text", row["received_id"], row["text"]) == text
 
 

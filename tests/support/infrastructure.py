@@ -31,6 +31,27 @@ def running() -> Iterator[None]:
 
 
 @contextmanager
+def own_postgres() -> Iterator[None]:
+    """A server of this worker's own, where servers are embedded: what a reader in commit order may see (G9)
+    hangs on the oldest transaction of the whole server, so another worker's test would hold it back."""
+    if os.environ.get("HESHI_STACK", "embedded") != "embedded":
+        yield
+        return
+    from ops.stack.home import Home
+    from ops.stack.postgres import EmbeddedPostgres
+
+    folder = Path(tempfile.mkdtemp(prefix="heshi-test-"))
+    postgres = EmbeddedPostgres(Home(folder))
+    try:
+        postgres.start()
+        os.environ[POSTGRES] = postgres.dsn
+        yield
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def _embedded() -> Iterator[tuple[str, str]]:
     from ops.stack.home import Home
     from ops.stack.kafka import EmbeddedKafka
