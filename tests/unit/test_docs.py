@@ -52,9 +52,11 @@ def paths(text: str) -> Iterator[str]:
 
 
 def faults(words: str) -> Iterator[str]:
-    """What of a command line `heshi` does not know."""
+    """What of a command line `heshi` does not know; a placeholder such as `<command>` ends the look."""
     command: Any = typer.main.get_command(app)
     for word in words.split():
+        if word[0] in "<[…":
+            return
         if word.startswith("--"):
             known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
             if word.split("=")[0] not in known | {"--help"}:
