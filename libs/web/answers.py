@@ -1,6 +1,7 @@
 """Answers as JSON, without the framework's own way through models and encoders."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel
@@ -32,6 +33,8 @@ def answer(outcome: Outcome, **headers: str) -> Response:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump()
+    if isinstance(value, UUID):  # the database driver's own subclass
+        return str(value)
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(type(value).__name__)
