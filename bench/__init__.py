@@ -1,0 +1,1 @@
+"""Speed and size of the whole stack, measured from outside: `make bench`."""

@@ -1,0 +1,92 @@
+"""Measure the stack and say where it stands against its aims.
+
+    python -m bench [start] [chain] [intake] [consumer] [relay]
+
+Everything runs in a folder of its own that goes with the end. Without names all is measured and
+docs/figures.md is written anew. Exit code 1 when an aim is missed.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import chain, consumer, figures, intake, processes, relay, start
+from bench.cases import add_organisations
+from bench.figures import Section
+from ops.demo.stage import own_home, supervised
+
+
+class Name(StrEnum):
+    """What can be measured alone."""
+
+    START = "start"
+    CHAIN = "chain"
+    INTAKE = "intake"
+    CONSUMER = "consumer"
+    RELAY = "relay"
+
+
+ENVIRONMENT = {
+    # One credential sends all: the limit that protects the door from it is not what is measured.
+    "INTAKE_SERVING__RATE_PER_SECOND": "1000000",
+    "INTAKE_SERVING__BURST": "1000000",
+}
+
+
+def bench(names: Annotated[list[Name] | None, typer.Argument()] = None) -> None:
+    """Measure all, or the named parts alone."""
+    console, wanted = Console(highlight=False), names or list(Name)
+    os.environ.update(ENVIRONMENT)
+    busy, begun = processes.busy_elsewhere(), time.monotonic()
+    console.print(f"On {figures.machine()}; {busy:.1f} cores are busy with something else.")
+    sections = []
+    with own_home():
+        for section in measured(wanted, console):
+            figures.show(console, section)
+            sections.append(section)
+    console.print(f"Took {time.monotonic() - begun:.0f} s.")
+    if not names:
+        figures.write(sections, command=("BENCH_LONG=1 " if figures.long() else "") + "make bench", busy=busy)
+        console.print(f"Written to {figures.PAGE}.")
+    sys.exit(any(row.met is False for section in sections for row in section.rows))
+
+
+def measured(wanted: Collection[Name], console: Console) -> Iterator[Section]:
+    """The sections one by one, each on a stack of the parts that it is about; all on the same folder."""
+    with ExitStack() as life:
+        cold = start.timed(life)
+        if Name.START in wanted:
+            life.close()
+            warm = start.timed(life)
+            yield asyncio.run(start.measure(cold, warm))
+        asyncio.run(add_organisations())
+        if Name.CHAIN in wanted:
+            console.print("The whole chain:")
+            yield asyncio.run(chain.measure(console.print))
+    if {Name.INTAKE, Name.CONSUMER, Name.RELAY}.isdisjoint(wanted):
+        return
+    with supervised("--only=postgres,kafka,intake"):
+        console.print("Intake alone:")
+        if Name.INTAKE in wanted:
+            yield asyncio.run(intake.measure(console.print))
+        else:
+            asyncio.run(intake.fill(console.print))
+    with supervised("--only=postgres,kafka"):
+        if Name.CONSUMER in wanted:
+            console.print("One consumer:")
+            yield asyncio.run(consumer.measure(console.print))
+        if Name.RELAY in wanted:
+            console.print("The relay:")
+            yield asyncio.run(relay.measure(console.print))
+
+
+if __name__ == "__main__":
+    typer.run(bench)
