@@ -134,6 +134,17 @@ async def test_the_stop_word_stops_what_the_law_does_not_ask_for(notify: Notify)
     assert (await notify.messages())[2:] == [("N01", "planned", None), ("N07", "suppressed", "OPTED_OUT")]
 
 
+async def test_what_comes_while_the_case_stays_locked_is_asked_for_again_and_not_lost(notify: Notify) -> None:
+    await asked_for_rating(notify)
+    message_id = (await notify.rows("select message_id from message where template = 'N17'"))[0]["message_id"]
+    async with notify.database.transaction() as held:
+        await held.execute("select from case_head where case_id = $1 for update", CASE)
+        assert await notify.mo(**{"from": PHONE, "text": "2", "id": "7"}) == 503
+        assert await notify.receipt(message_id, CASE, "1") == 503
+    assert await notify.mo(**{"from": PHONE, "text": "2", "id": "7"}) == 200
+    assert await heard(notify) == [("rating", 2, "N17")]
+
+
 async def test_a_reply_without_our_token_is_401(notify: Notify) -> None:
     assert await notify.mo(token="0" * 64, **{"from": PHONE, "text": "1"}) == 401
     assert await notify.rows("select * from received") == []

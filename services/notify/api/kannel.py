@@ -6,7 +6,7 @@ changes nothing, so that the gateway does not bring it again; 503 asks it to.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -22,9 +22,9 @@ from libs.web.answers import json
 from libs.web.asgi import received_at
 from libs.web.auth import open_to_all
 from libs.web.body import FORMS, accepts
-from libs.web.errors import FieldError, Invalid, Unauthorised
-from services.notify.api.container import container
-from services.notify.domain.case import Received
+from libs.web.errors import Busy, FieldError, InProgress, Invalid, Unauthorised, Unavailable
+from services.notify.api.container import Container, container
+from services.notify.domain.case import Correspondence, Received
 from services.notify.domain.replies import addressee, meaning
 from services.notify.domain.sending import Receipt
 from services.notify.handlers import CONFIRM, HEAR_REPLY
@@ -77,7 +77,7 @@ async def receipt(request: Request) -> Response:
         received_at=received_at(request),
         trace=traceparent(),
     )
-    await container(request).shell.submit(work)
+    await _take(container(request), work)
     return json({"taken": True})
 
 
@@ -110,8 +110,16 @@ async def reply(request: Request) -> Response:
         key=IdempotencyKey(scope=ref, body=ref),
         trace=traceparent(),
     )
-    await parts.shell.submit(work)
+    await _take(parts, work)
     return json({"taken": True})
+
+
+async def _take(parts: Container, work: Work[Correspondence, Any]) -> None:
+    """Do it. What cannot be done now must come again: a gateway takes a 4xx for the last word."""
+    try:
+        await parts.shell.submit(work)
+    except (Busy, InProgress) as taken:
+        raise Unavailable(retry_after=1) from taken
 
 
 async def _told(request: Request) -> Mapping[str, str]:
