@@ -5,6 +5,7 @@ is speed: `make bench` measures it.
 """
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -58,6 +59,13 @@ def start(heshi: Heshi) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def run(heshi: Heshi, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command of the checkout, as somebody gives it who works with this stack."""
+    return subprocess.run(
+        command, env=heshi.environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
 async def test_case_1_comes_from_the_call_to_the_rating(doors: Doors) -> None:
     [sample] = samples.inputs([1])
     player = Player(doors, sample)
@@ -108,13 +116,21 @@ async def test_case_1_comes_from_the_call_to_the_rating(doors: Doors) -> None:
 
 
 def test_make_demo_ends_well_against_the_stack_that_runs(heshi: Heshi) -> None:
-    command = [sys.executable, "-m", "ops.demo"]
-    played = subprocess.run(
-        command, env=heshi.environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
-    )
+    played = run(heshi, sys.executable, "-m", "ops.demo")
     assert played.returncode == 0, played.stdout + played.stderr
     assert f"All {len(script.numbers())} cases as expected" in played.stdout
     assert "No stack runs here" not in played.stdout
+
+
+def test_walkthrough_leads_to_the_sms_of_the_take_up(heshi: Heshi) -> None:
+    page = (ROOT / "docs" / "walkthrough.md").read_text()
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    base = int(heshi.environment["HESHI_PORT_BASE"])
+    here = re.sub(r"(?<=127\.0\.0\.1:)80(\d\d)", lambda port: str(base + int(port[1])), commands)
+    done = run(heshi, "bash", "-eu", "-o", "pipefail", "-c", here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"state": "taken_up"' in done.stdout
+    assert done.stdout.rindex("已登记") < done.stdout.rindex("已安排专人负责")
 
 
 async def test_poison_ends_in_the_dead_letters_and_the_next_message_is_handled(
