@@ -13,7 +13,7 @@ from ops.installation import Installation
 
 
 class Refused(Trouble):
-    """A door said no."""
+    """A door said no, and what it said. `passing`: the caller may look again and repeat the act."""
 
     def __init__(self, method: str, path: str, status: int, said: Any) -> None:
         told = {
@@ -21,6 +21,7 @@ class Refused(Trouble):
         }
         super().__init__(f"{method} {path} was answered {status}: {told}")
         self.status = status
+        self.passing = said.get("code") in ("stale_version", "busy")
 
 
 @dataclass(frozen=True, slots=True)

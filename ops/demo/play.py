@@ -15,7 +15,6 @@ from ops.demo.waiting import awaited
 
 A_MOMENT = timedelta(seconds=1)
 """How long ago "now" was: an act is told after it happened, to a clock that may differ a little."""
-STALE = 412
 
 
 class Player:
@@ -62,13 +61,13 @@ class Player:
         self._session = done.body.get("session_id", self._session)
 
     async def _act(self, door: Door, action: str, body: Any) -> Answer | None:
-        """Act on the case as it stands now; None when a clock rang between reading and acting."""
+        """Act on the case as it stands now; None when something else happened to it at the same time."""
         place = f"/partner/v1/cases/{self._case_id}"
         seen = await door.get(place)
         try:
             return await door.post(f"{place}/{action}", body, version=seen.version)
         except Refused as refused:
-            if refused.status == STALE:
+            if refused.passing:
                 return None
             raise
 

@@ -50,8 +50,8 @@ def player(intake: Recorder, partner: Recorder) -> Player:
     return Player(cast(Doors, doors), sample)
 
 
-def stale() -> Refused:
-    return Refused("POST", "/x", 412, {"code": "stale_version"})
+STALE = Refused("POST", "/x", 412, {"code": "stale_version"})
+BUSY = Refused("POST", "/x", 409, {"code": "busy"})
 
 
 @pytest.mark.parametrize("number", script.numbers())
@@ -69,10 +69,13 @@ def test_who_acts_knows_the_input_alone() -> None:
     assert not any("expected" in sample.input for sample in samples.inputs(list(range(1, 14))))
 
 
-async def test_partner_acts_on_the_version_it_read_and_reads_again_when_a_clock_rang() -> None:
+@pytest.mark.parametrize("passing", [STALE, BUSY])
+async def test_partner_acts_on_the_version_it_read_and_repeats_what_came_at_a_bad_moment(
+    passing: Refused,
+) -> None:
     intake, partner = (
         Recorder([Answer({"case_id": "c"}, 2)]),
-        Recorder([stale(), Answer({"session_id": None}, 9)]),
+        Recorder([passing, Answer({"session_id": None}, 9)]),
     )
     one = player(intake, partner)
     await one.register()
