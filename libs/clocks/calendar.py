@@ -47,6 +47,11 @@ class Calendar:
             raise CalendarError(f"no holidays_YYYY.json in {folder.name}")
         return cls(tables)
 
+    @property
+    def years(self) -> list[int]:
+        """The years whose table is loaded."""
+        return sorted(self._tables)
+
     def known(self, year: int) -> bool:
         """Whether the notice for `year` is loaded."""
         return year in self._tables

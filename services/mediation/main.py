@@ -13,11 +13,12 @@ from services.mediation.domain.codes import Codes
 from services.mediation.handlers.cases import use_cases
 from services.mediation.handlers.desk import Desk
 from services.mediation.handlers.sealing import Vault
-from services.mediation.handlers.sweeping import BEAT_EVERY, Sweeper
+from services.mediation.handlers.sweeping import BEAT_EVERY, LOOK_EVERY, Recount, Sweeper
 from services.mediation.settings import Settings
 from services.mediation.store.cases import CaseStore
 from services.mediation.store.copies import Dossiers, PartnerKeys, apply_organisations
 from services.mediation.store.outages import beat
+from services.mediation.store.provisional import provisional
 from services.mediation.store.views import Views
 
 
@@ -31,6 +32,9 @@ async def build(platform: Platform) -> Service:
     shell = platform.shell(CaseStore())
     worker = platform.worker_database
     sweeper = Sweeper(shell.on(worker), uses.clock, platform.now, partial(beat, worker))
+    recount = Recount(
+        shell.on(worker), uses.calendar, platform.now, partial(provisional, worker, codes.calendar.years)
+    )
     return Service(
         api=platform.app(
             ROUTERS,
@@ -41,7 +45,10 @@ async def build(platform: Platform) -> Service:
         consumers=consumers.events(uses),
         states=[Reaction(reader) for reader in consumers.states(Dossiers(vault).apply, apply_organisations)],
         fire=sweeper.fire,
-        loops=[Loop("pulse", sweeper.follow, drain=2, stalled_after=BEAT_EVERY * 12)],
+        loops=[
+            Loop("pulse", sweeper.follow, drain=2, stalled_after=BEAT_EVERY * 12),
+            Loop("recount", recount.follow, drain=5, stalled_after=LOOK_EVERY * 2, needed=False),
+        ],
     )
 
 

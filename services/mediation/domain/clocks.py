@@ -45,6 +45,28 @@ def recount(turn: Turn) -> None:
             _tell_moved(turn, was, clock)
 
 
+def recount_provisional(turn: Turn) -> None:
+    """A holiday table came: count again what was counted without it, and tell what moved (G17).
+
+    A clock whose right end would lie in the past is not fired by that: a person gets a task. The offer's own
+    short term and dates that the parties agreed on stay.
+    """
+    for clock in [c for c in turn.case.deadlines.values() if c.open and c.provisional]:
+        if clock.rule == OFFER_TERM:
+            continue
+        rule = turn.codes.book.rule(clock.rule)
+        due = due_for(rule, clock.started_at.astimezone(LOCAL), turn.codes.calendar)
+        again = replace(of_due(rule, due, clock.started_at), warned=clock.warned)
+        if again.due_at <= turn.now:
+            turn.ask_person("SUPERVISOR", clock.rule, act_by(turn))
+        elif again != clock:
+            turn.become(deadlines={**turn.case.deadlines, clock.rule: again})
+            if again.due_at != clock.due_at:
+                turn.tell(
+                    DeadlineMoved, rule=clock.rule, was=clock.public(), now=again.public(), why="CALENDAR"
+                )
+
+
 def stop(turn: Turn, *rules: str, status: Status = "met") -> None:
     """Stop these clocks where they run: by default the act that they wait for was done."""
     _stop_where(turn, lambda rule: rule.id in rules, status)
@@ -82,6 +104,7 @@ def prolong(turn: Turn, clock: Deadline, until: date) -> None:
     due_at = datetime.combine(until + DAY, time(), LOCAL)
     warn_at = clock.warn_at + (due_at - clock.due_at) if clock.warn_at else None
     moved = replace(clock, due_on=until, due_at=due_at, warn_at=warn_at, status="open", warned=False)
+    moved = replace(moved, provisional=False)  # an agreed date is not counted
     turn.become(deadlines={**turn.case.deadlines, clock.rule: moved})
 
 

@@ -20,7 +20,7 @@ from libs.events.intake import (
 from libs.events.notify import MessageReceived
 from libs.events.routing import AssignmentExhausted, AssignmentProposed
 from libs.web.errors import Refusal
-from services.mediation.domain import agreement, breaches, closing, consents, facts, offers, sessions
+from services.mediation.domain import agreement, breaches, clocks, closing, consents, facts, offers, sessions
 from services.mediation.domain.breaches import RanOut
 from services.mediation.domain.case import Case
 from services.mediation.domain.codes import Codes
@@ -107,6 +107,15 @@ def clock_ran_out(codes: Codes, case: Case | None, command: RanOut, moment: Mome
     return turn.decision()
 
 
+def calendar_came(codes: Codes, case: Case | None, command: None, moment: Moment) -> Decision[Case]:
+    """A holiday table came: the clocks that were counted without it are counted again."""
+    if case is None:
+        return ignored_decision(case, "unknown")
+    turn = Turn(case, moment, codes)
+    clocks.recount_provisional(turn)
+    return turn.decision()
+
+
 def _later(codes: Codes, fact: str, case: Case | None, event: IntakeEvent, moment: Moment) -> Decision[Case]:
     """A later fact of intake. Before the acceptance is known here it says nothing: that one tells all."""
     if case is None or case.opened_at is None:
@@ -155,6 +164,7 @@ class UseCases:
     routing: Mapping[type[Payload], UseCase[Case, Any]]
     notify: Mapping[type[Payload], UseCase[Case, Any]]
     clock: UseCase[Case, RanOut]
+    calendar: UseCase[Case, None]
 
 
 def use_cases(codes: Codes) -> UseCases:
@@ -181,4 +191,5 @@ def use_cases(codes: Codes) -> UseCases:
         },
         notify={MessageReceived: UseCase("rate", partial(message_received, codes))},
         clock=UseCase("clock", partial(clock_ran_out, codes)),
+        calendar=UseCase("calendar", partial(calendar_came, codes)),
     )

@@ -63,3 +63,34 @@ class Sweeper:
         while not pulse.stopping:
             self.outages = await self.beat(self.now())
             await pulse.pause(BEAT_EVERY)
+
+
+LOOK_EVERY: Final = 3600.0
+AT_ONCE: Final = 200
+
+
+@dataclass
+class Recount:
+    """Counts provisional clocks again once the table of their year is there (G17)."""
+
+    shell: Runs
+    use_case: UseCase[Case, None]
+    now: Callable[[], datetime]
+    provisional: Callable[[UUID | None, int], Awaitable[Sequence[tuple[UUID, str]]]]
+
+    async def follow(self, pulse: Pulse) -> None:
+        """The loop: tables come with a start, so the first round finds them; later ones take what is left."""
+        while not pulse.stopping:
+            await self.once()
+            await pulse.pause(LOOK_EVERY)
+
+    async def once(self) -> None:
+        """One round over all cases with a provisional clock whose year has a table, in order of id."""
+        last: UUID | None = None
+        while found := await self.provisional(last, AT_ONCE):
+            now = self.now()
+            works = [
+                Work(self.use_case, case_id, None, BY_THE_CLOCK, district, now) for case_id, district in found
+            ]
+            await self.shell.run(works)
+            last = found[-1][0]

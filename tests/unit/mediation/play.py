@@ -117,6 +117,10 @@ class Play:
         """The sweep saw a clock."""
         return self._run(self.use_cases.clock.decide, RanOut(rule, kind, outages), SERVICE)
 
+    def calendar_came(self) -> "Play":
+        """A holiday table came."""
+        return self._run(self.use_cases.calendar.decide, None, SERVICE)
+
     def _run(
         self, decide: Callable[..., Any], command: Any, actor: Actor, event: Envelope | None = None
     ) -> "Play":
