@@ -150,7 +150,7 @@ async def _read_records(bootstrap: str, services: Collection[str], share: float)
 
 async def _write_records(producer: Any, records: Sequence[Any]) -> None:
     sent = [
-        await producer.send(PREFIX + record.topic, record.value, key=record.key, headers=record.headers)
+        await producer.send(PREFIX + record.topic, record.value, key=record.key, headers=list(record.headers))
         for record in records
     ]
     await asyncio.gather(*sent)
