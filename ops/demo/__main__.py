@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated
 
 import aiohttp
@@ -19,11 +20,18 @@ from ops.demo import report, samples, script
 from ops.demo.doors import Doors
 from ops.demo.findings import find
 from ops.demo.play import Player
-from ops.demo.stage import stage
+from ops.demo.room import full
+from ops.demo.stage import own_home, standing, supervised
 from ops.demo.waiting import Trouble
 from ops.stack.errors import StackError
+from ops.stack.home import Home
+
+TIMEOUT = aiohttp.ClientTimeout(15)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def demo(
     numbers: Annotated[
         list[int] | None, typer.Argument(help="Which cases; without, all of the script.")
@@ -36,7 +44,11 @@ def demo(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     chosen = [(sample, script.of(sample.number)) for sample in samples.inputs(numbers or script.numbers())]
     began = time.monotonic()
-    with stage(fresh=fresh, say=console.print):
+    with ExitStack() as stage:
+        if fresh or not fits(console, [sample for sample, _ in chosen]):
+            console.print("A fresh stack is the stage; it goes when the play is over.")
+            stage.enter_context(own_home())
+            stage.enter_context(supervised())
         stories = asyncio.run(play(chosen))
     took = time.monotonic() - began
     unmet = [story.sample.number for story in stories if not report.tell(console, story)]
@@ -44,9 +56,26 @@ def demo(
     sys.exit(1 if unmet else 0)
 
 
+def fits(console: Console, chosen: Sequence[samples.Sample]) -> bool:
+    """Whether a stack runs from HESHI_HOME whose organisations have room for these cases."""
+    if not standing():
+        return False
+    if crowded := asyncio.run(full_here(chosen)):
+        console.print(f"Today {', '.join(crowded)} takes no more new cases on the stack that runs.")
+        return False
+    console.print(f"The stack that runs from {Home.from_environment().root} is the stage.")
+    return True
+
+
+async def full_here(chosen: Sequence[samples.Sample]) -> list[str]:
+    """The organisations that have none, on the stack at hand."""
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        return await full(await Doors.open(session), chosen)
+
+
 async def play(chosen: Sequence[tuple[samples.Sample, script.Part]]) -> list[report.Story]:
     """Enter the cases one by one, let all take their course at once, then see what became of them."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(15)) as session:
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         doors = await Doors.open(session)
         players = [Player(doors, sample) for sample, _ in chosen]
         for player in players:
@@ -54,6 +83,7 @@ async def play(chosen: Sequence[tuple[samples.Sample, script.Part]]) -> list[rep
         parts = [part for _, part in chosen]
         await asyncio.gather(*(player.play(part) for player, part in zip(players, parts, strict=True)))
         found = await find(doors, [player.trail for player in players])
+        await doors.take_keys_back()
         return [
             report.Story(player.sample, findings, player.trail.trouble)
             for player, findings in zip(players, found, strict=True)
@@ -63,7 +93,7 @@ async def play(chosen: Sequence[tuple[samples.Sample, script.Part]]) -> list[rep
 def main() -> None:
     """Run the command; what a person can mend is one sentence."""
     try:
-        typer.run(demo)
+        app()
     except (StackError, Trouble) as error:
         sys.exit(f"heshi: {error}")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,10 @@ class Door:
             headers["If-Match"] = f'"{version}"'
         return await self._ask("POST", path, json=body, headers=headers)
 
+    async def delete(self, path: str) -> None:
+        """Take back."""
+        await self._ask("DELETE", path)
+
     async def _ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, **sent: Any
     ) -> Answer:
@@ -59,7 +64,7 @@ class Door:
             async with self.session.request(
                 method, self.url + path, headers=bearer | (headers or {}), **sent
             ) as answer:
-                body = await answer.json(content_type=None)
+                body = await answer.json(content_type=None) if answer.status != 204 else None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Trouble(f"{method} {self.url}{path} was not answered ({type(error).__name__})") from error
         if answer.status >= 400:
@@ -81,6 +86,7 @@ class Doors:
     mark: str = "0"
     """Where the gateway's ledger ended before the play."""
     _partners: dict[str, "asyncio.Task[Door]"] = field(default_factory=dict)
+    _keys: list[str] = field(default_factory=list)
 
     @classmethod
     async def open(cls, session: aiohttp.ClientSession) -> "Doors":
@@ -104,6 +110,12 @@ class Doors:
         if org_id not in self._partners:
             self._partners[org_id] = asyncio.create_task(self._let_in(org_id))
         return await self._partners[org_id]
+
+    async def take_keys_back(self) -> None:
+        """No key of the play outlives it, unless routing has gone before."""
+        with suppress(Trouble):
+            while self._keys:
+                await self.admin.delete(self._keys.pop())
 
     async def messages(self, case_id: str) -> list[dict[str, Any]]:
         """What notify has planned, sent and suppressed for a case."""
@@ -134,6 +146,7 @@ class Doors:
 
     async def _let_in(self, org_id: str) -> Door:
         issued = await self.admin.post(f"/v1/organisations/{org_id}/keys", {"scopes": []})
+        self._keys.append(f"/v1/organisations/{org_id}/keys/{issued.body['key_id']}")
         door = Door(self.session, self.mediation.url, issued.body["key"])
 
         async def known() -> bool:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ops.stack.child import launched
@@ -20,21 +20,15 @@ NEEDED = frozenset({"intake", "routing", "mediation", "notify", "simulator"})
 GIVEN = ("HESHI_POSTGRES", "HESHI_KAFKA", "HESHI_SMS_URL")
 
 
-@contextmanager
-def stage(*, fresh: bool, say: Callable[[str], object]) -> Iterator[None]:
-    """A stack that is ready, named by this process's environment while the block runs."""
+def standing() -> bool:
+    """Whether a stack runs from HESHI_HOME; StackError where nothing may be played on it."""
     if os.environ.get("HESHI_MODE") == "production":
         raise StackError("The demo's people are invented and have no place in production: unset HESHI_MODE.")
     home = Home.from_environment()
-    state = None if fresh else home.read_state()
-    if state is None:
-        say("No stack runs here: a fresh one is the stage, and goes when the play is over.")
-        with own_home(), supervised():
-            yield
-        return
-    _check(state, home)
-    say(f"The stack that runs from {home.root} is the stage.")
-    yield
+    state = home.read_state()
+    if state is not None:
+        _check(state, home)
+    return state is not None
 
 
 def _check(state: StackState, home: Home) -> None:
