@@ -54,7 +54,7 @@ def bodies(count: int, seed: int) -> Iterator[bytes]:
                 "place": {"address": f"{place}{draw.randrange(1, 300)}号{draw.randrange(1, 30)}室"},
                 "applicant": {
                     "name": f"来电人{seed}-{number}",
-                    "phone": f"1{draw.choice('3578')}{seed % 100:02d}{number:07d}",
+                    "phone": f"13{(seed * 100_003 + number) % 10**9:09d}",
                     "language": "zh",
                 },
                 "respondents": [{"name": f"对方{number}", "organisation": False}],

@@ -37,7 +37,7 @@ class Order:
 @dataclass(slots=True)
 class Answers:
     """Per accepted case, in the order of the answers: query code, when it was due to be sent (seconds since
-    the epoch), and how long its answer took from then. `cpu` is what the generator itself used (seconds)."""
+    the epoch), and how long its answer took from then. `cpu` is what the generator itself used for it."""
 
     codes: list[str] = field(default_factory=list)
     due: list[float] = field(default_factory=list)
@@ -68,13 +68,13 @@ async def run(order: Order) -> Answers:
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     timeout = aiohttp.ClientTimeout(PATIENCE)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        begun, wall = time.perf_counter() + 0.1, time.time() + 0.1
+        begun, wall, ready = time.perf_counter() + 0.1, time.time() + 0.1, time.process_time()
         async with asyncio.TaskGroup() as group:
             for offset, body in zip(offsets, prepared, strict=True):
                 if (wait := begun + offset - time.perf_counter()) > 0:
                     await asyncio.sleep(wait)
                 group.create_task(_send(session, order, body, begun + offset, wall + offset, answers))
-    answers.cpu = time.process_time()
+    answers.cpu = time.process_time() - ready
     return answers
 
 
