@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
+import aiohttp
 import pytest
 
 from libs.events import topics as declared
@@ -21,8 +22,11 @@ from ops.demo.doors import Doors
 from ops.demo.findings import settled
 from ops.demo.play import Player
 from ops.demo.stage import GIVEN, free_base
+from ops.installation import Installation
 from ops.stack.child import running
+from ops.stack.keys import ensure_accounts
 from ops.stack.parts import SERVICES
+from tests.component.test_console_pages import sign_in
 from tests.component.test_stack_life import ROOT, Heshi
 from tests.e2e import world
 from tests.support import chain
@@ -113,6 +117,23 @@ async def test_case_1_comes_from_the_call_to_the_rating(doors: Doors) -> None:
         "case.closed",
         "case.rated",
     ]
+
+
+async def test_operator_sees_on_the_console_what_every_service_told(heshi: Heshi, doors: Doors) -> None:
+    case_id = await world.enter(doors, 1)
+    await world.arrives(doors, case_id, "N01")
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(Installation.current().url("console"), cookie_jar=jar) as browser:
+        answer = await sign_in(browser, password=ensure_accounts(heshi.home)["operator"])
+        assert answer.status == 303
+
+        async def timeline() -> str | None:
+            async with browser.get(f"/cases/{case_id}/timeline") as page:
+                text = await page.text()
+            words = ("登记", "建议派单", "开始计时", "短信送达", "临江区劳动人民调解委员会")
+            return text if all(word in text for word in words) else None
+
+        await until(timeline)
 
 
 def test_make_demo_ends_well_against_the_stack_that_runs(heshi: Heshi) -> None:
