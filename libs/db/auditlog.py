@@ -47,6 +47,7 @@ async def append(tx: Tx, service: str, entries: Sequence[Entry]) -> None:
     head, links = audit.chain(Head(row["chain"], row["seq"], row["hash"]), records)
     await tx.execute(
         """
+        with moved as (update audit_head set seq = $10, hash = $11 where chain = $12)
         insert into audit (chain, seq, at, actor, action, case_id, detail, prev, hash)
         select * from unnest($1::smallint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[],
             $6::uuid[], $7::json[], $8::bytea[], $9::bytea[])
@@ -60,9 +61,9 @@ async def append(tx: Tx, service: str, entries: Sequence[Entry]) -> None:
         [orjson.dumps(dict(entry.detail)).decode() for entry in entries],
         [link.prev for link in links],
         [link.hash for link in links],
-    )
-    await tx.execute(
-        "update audit_head set seq = $2, hash = $3 where chain = $1", head.chain, head.seq, head.hash
+        head.seq,
+        head.hash,
+        head.chain,
     )
 
 

@@ -66,17 +66,26 @@ class Batch(Generic[A]):
         self._last_round = last_round
         self._sick = sick
         self._locked_out: set[int] = set()
+        self.changes: Sequence[Change[A]] = ()
 
     async def run(self, tx: Tx) -> list[Result]:
         """Do all works; the results in their order. Raises only what concerns the transaction as a whole."""
         await self._answer_repeated_requests(tx)
         await self._lock(tx)
-        shared = await self._store.share(tx, [work for _, work in self._deciding.open()])
-        await self._skip_repeated_events(tx)
-        await self._load(tx)
-        self._deciding.decide(shared)
+        shared = None
+        if open_works := [work for _, work in self._deciding.open()]:
+            shared = await self._store.share(tx, open_works)
+            await self._skip_repeated_events(tx)
+            await self._load(tx)
+            self._deciding.decide(shared)
         await self._save(tx, shared)
         return [result or LATER for result in self._deciding.results]
+
+    @property
+    def publishes(self) -> bool:
+        """Whether it left something in the outbox."""
+        writes = self._deciding.writes
+        return bool(writes.events or writes.states or writes.failures)
 
     async def _answer_repeated_requests(self, tx: Tx) -> None:
         answers = await idempotency.claim(tx, [work.key for work in self._deciding.works if work.key])
@@ -89,6 +98,8 @@ class Batch(Generic[A]):
 
     async def _lock(self, tx: Tx) -> None:
         wanted = sorted({case_id for _, work in self._deciding.open() for case_id in work.cases()})
+        if not wanted:
+            return
         rows = await tx.fetch(
             """
             with locked as (
@@ -170,8 +181,9 @@ class Batch(Generic[A]):
 
     async def _save(self, tx: Tx, shared: Any) -> None:
         await self._write_heads(tx)
-        if changes := self._deciding.changes():
-            await self._store.save(tx, changes, shared)
+        self.changes = self._deciding.changes()
+        if self.changes:
+            await self._store.save(tx, self.changes, shared)
         writes = self._deciding.writes
         await outbox.append_events(tx, writes.events)
         await outbox.append_states(tx, writes.states)

@@ -110,6 +110,11 @@ class Database:
         async with self._connection() as connection:
             yield Tx(connection)
 
+    async def execute(self, sql: str, *args: object) -> int:
+        """One writing statement, a transaction of its own; the number of rows that it touched."""
+        async with self._connection() as connection:
+            return await Tx(connection).execute(sql, *args)
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         begun = time.perf_counter()

@@ -43,7 +43,10 @@ class _Waiting(Generic[A]):
 
 
 class Shell(Generic[A]):
-    """Runs a service's use cases. One per process; `committed` is called after every commit that wrote."""
+    """Runs a service's use cases. One per process.
+
+    After a commit `published` is called when something waits in the outbox, `changed` when a case changed.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,8 @@ class Shell(Generic[A]):
         store: Store[A],
         around: Surroundings,
         *,
-        committed: Callable[[], None] = lambda: None,
+        published: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
         observe: Callable[[str, int, float], None] = lambda use_case, size, seconds: None,
         queue_limit: int = 1000,
         batch_limit: int = 100,
@@ -61,7 +65,8 @@ class Shell(Generic[A]):
         self._database = database
         self._store = store
         self._around = around
-        self._committed = committed
+        self._published = published
+        self._changed = changed
         self._observe = observe
         self._queue: deque[_Waiting[A]] = deque()
         self._queue_limit = queue_limit
@@ -72,9 +77,17 @@ class Shell(Generic[A]):
         self._flushers = flushers
         self._closing = False
 
-    def on(self, database: Database) -> "Shell[A]":
-        """The same use cases over another pool: batches of events do not wait for the door's connections."""
-        return Shell(database, self._store, self._around, committed=self._committed, observe=self._observe)
+    def on(self, database: Database, *, quiet: bool = False) -> "Shell[A]":
+        """The same use cases over another pool: batches of events do not wait for the door's connections.
+        `quiet`: nobody is told of changes, for a loop that would only wake itself."""
+        return Shell(
+            database,
+            self._store,
+            self._around,
+            published=self._published,
+            changed=(lambda: None) if quiet else self._changed,
+            observe=self._observe,
+        )
 
     # --- commands at the door -------------------------------------------------------------------------------
 
@@ -115,11 +128,7 @@ class Shell(Generic[A]):
                 await self._serve(self._take())
                 continue
             self._wake.clear()
-            waking = asyncio.ensure_future(self._wake.wait())
-            pausing = asyncio.ensure_future(pulse.pause(1.0))
-            await asyncio.wait({waking, pausing}, return_when=asyncio.FIRST_COMPLETED)
-            waking.cancel()
-            pausing.cancel()
+            await pulse.rest(self._wake, 1.0)
 
     def _take(self) -> list[_Waiting[A]]:
         """The next batch: in order of arrival, but at most a quarter of it for one credential while others
@@ -258,7 +267,10 @@ class Shell(Generic[A]):
                 continue
             if works:
                 self._observe(works[0].use_case.name, len(works), time.perf_counter() - begun)
-            self._committed()
+            if batch.publishes:
+                self._published()
+            if batch.changes:
+                self._changed()
             return results
         raise Away("conflicts")
 

@@ -98,6 +98,12 @@ def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
     return headers
 
 
+def type_of(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
+    """A record's `ce_type` as it stands there, nothing without one: enough to pass over what concerns
+    others."""
+    return next((value or b"" for name, value in headers if name == "ce_type"), b"")
+
+
 def from_headers(headers: Iterable[tuple[str, bytes | None]], topic: str) -> Envelope:
     """The envelope that a record of `topic` carries; raises `Undecodable` when it carries none.
 

@@ -14,7 +14,7 @@ from libs.db.pool import Database, Tx
 from libs.db.shell import Shell
 from libs.db.work import Actor, Delivery, UseCase, Work
 from libs.events.base import Payload
-from libs.events.envelope import Envelope, Undecodable, from_headers
+from libs.events.envelope import Envelope, Undecodable, from_headers, type_of
 from libs.events.registry import decode, payload_class
 from libs.messaging import parking
 from libs.messaging.reader import KafkaPlace
@@ -66,11 +66,13 @@ ApplyEvents = Callable[[Tx, Sequence[tuple[Envelope, Payload]]], Awaitable[None]
 
 @dataclass(frozen=True)
 class Projection:
-    """A read model made of the events of several topics."""
+    """A read model made of the events of several topics. Nobody acts on it, so it gathers for `gather`
+    seconds what it writes at once."""
 
     name: str
     topics: Sequence[str]
     apply: ApplyEvents
+    gather: float = 0.25
 
 
 class EventRunner(Generic[A]):
@@ -94,20 +96,28 @@ class EventRunner(Generic[A]):
         self._now = now
         self._traced = traced
         self._by_type = {cls.TYPE: (cls, use_case) for cls, use_case in consumer.handlers.items()}
+        self._passed_over: set[bytes] = set()
+        """Declared types that nobody here waits for, as they were met."""
 
     async def handle(self, records: Sequence[Any], offsets: Sequence[Offset]) -> None:
         """Do the batch; a record that can never be read goes to the dead letters first, by itself."""
         works: list[Work[A, Any]] = []
         for record in records:
+            kind = type_of(record.headers)
+            if kind in self._passed_over:
+                continue
             delivery = self._delivery(record)
             try:
                 work = self.work(delivery)
             except Undecodable as error:
                 await bury_undecodable(self._database, delivery, error, self._now())
                 continue
-            if work is not None:
+            if work is None:
+                self._passed_over.add(kind)
+            else:
                 works.append(work)
-        await self._shell.run(works, offsets)
+        if works:
+            await self._shell.run(works, offsets)
 
     def work(self, delivery: Delivery) -> Work[A, Any] | None:
         """The work that a delivery asks for; None where its type concerns others. Raises `Undecodable`."""

@@ -1,8 +1,8 @@
 """The owner of a compacted topic reads it back and mends what a frozen relay broke (G12).
 
 A relay that slept across a newer record, a revocation or an erasure and then publishes what it held puts an
-old state behind the current one: every new reader would believe it for ever. The owner sees the older version
-come after a newer one and publishes the current state once more.
+old state behind the current one: every new reader would believe it for ever. The owner sees that the last
+record of a key is not the current one and publishes the current one once more.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,44 +30,32 @@ class ReadBack:
         self._mended = mended
 
     async def handle(self, records: Sequence[Any], offsets: Sequence[Offset]) -> None:
-        """Remember the newest version seen per key; publish the current state where an older came later."""
-        seen: dict[tuple[str, str], list[int]] = {}
+        """Publish the current state of each key whose last record in the batch is an older one.
+
+        It may be older only because the next is still under way; then the current one stands there twice.
+        """
+        last: dict[tuple[str, str], int] = {}
         for record in records:
             version = next((int(v) for name, v in record.headers if name == VERSION_HEADER), None)
             if record.key and version is not None:
-                seen.setdefault((self._place.logical(record.topic), record.key.decode()), []).append(version)
-        names = sorted(seen)
+                last[self._place.logical(record.topic), record.key.decode()] = version
         async with self._database.transaction() as tx:
             rows = await tx.fetch(
                 """
-                select s.topic, s.key, s.seen from state_record s
-                join unnest($1::text[], $2::text[]) as t (topic, key) using (topic, key)
-                order by s.topic, s.key for update
+                select s.topic, s.key from state_record s
+                join unnest($1::text[], $2::text[], $3::bigint[]) as t (topic, key, version)
+                    on s.topic = t.topic and s.key = t.key and s.version > t.version
                 """,
-                [topic for topic, _ in names],
-                [key for _, key in names],
+                [topic for topic, _ in last],
+                [key for _, key in last],
+                list(last.values()),
             )
-            broken: dict[str, list[str]] = {}
+            outdated: dict[str, list[str]] = {}
             for row in rows:
-                highest = row["seen"]
-                for version in seen[row["topic"], row["key"]]:
-                    if version < highest:
-                        broken.setdefault(row["topic"], []).append(row["key"])
-                        break
-                    highest = version
-            await tx.execute(
-                """
-                update state_record s set seen = greatest(s.seen, t.version)
-                from unnest($1::text[], $2::text[], $3::bigint[]) as t (topic, key, version)
-                where s.topic = t.topic and s.key = t.key
-                """,
-                [topic for topic, _ in names],
-                [key for _, key in names],
-                [max(seen[name]) for name in names],
-            )
-            for topic, keys in broken.items():
+                outdated.setdefault(row["topic"], []).append(row["key"])
+            for topic, keys in outdated.items():
                 log.warning("state_republished", topic=topic, count=len(keys))
                 await outbox.point_to_states(tx, topic, keys)
             await store_offsets(tx, offsets)
-        if broken:
+        if outdated:
             self._mended()

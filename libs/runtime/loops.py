@@ -10,6 +10,7 @@ class Pulse:
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._stop = asyncio.Event()
+        self._resting: set[asyncio.Event] = set()
         self._beat = beat
 
     @property
@@ -24,11 +25,27 @@ class Pulse:
     def stop(self) -> None:
         """Ask the loop to finish."""
         self._stop.set()
+        for woken in self._resting:
+            woken.set()
 
     async def pause(self, seconds: float) -> bool:
         """Beat, then wait; returns `stopping`."""
         self._beat()
         return await self.wait(seconds)
+
+    async def rest(self, woken: asyncio.Event, seconds: float) -> None:
+        """Beat, then wait until `woken` is set, which a stop does too, or that many seconds."""
+        self._beat()
+        if self.stopping:
+            return
+        self._resting.add(woken)
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._resting.discard(woken)
 
     async def wait(self, seconds: float) -> bool:
         """Wait that long or until a stop, without a sign of life; returns `stopping`."""

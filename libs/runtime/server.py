@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -63,11 +63,22 @@ class _BoundedHead(HttpToolsProtocol):
 
 
 class _Quiet(uvicorn.Server):
-    """Signals belong to the process (`Lifecycle`), not to its server."""
+    """Signals belong to the process (`Lifecycle`), not to its server, and its clock need not tick ten times a
+    second: once is enough for the `date` of the answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.asked_to_stop = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.asked_to_stop.wait()
 
 
 class HttpServer:
@@ -107,6 +118,7 @@ class HttpServer:
     def stop(self) -> None:
         """Stop accepting and let `run` come to its end."""
         self._server.should_exit = True
+        self._server.asked_to_stop.set()
 
     @property
     def serving(self) -> bool:

@@ -43,7 +43,9 @@ async def build(platform: Platform) -> Service:
     upkeep = Upkeep(views, do, platform.now, rules.practice)
     loops = [Loop("upkeep", upkeep.run)]
     if platform.role != "api":
-        loops.append(_sending(platform, settings, views, callbacks, do))
+        # The sender looks again after each of its rounds: its own changes need not wake it.
+        rounds = in_one_transaction(shell.on(platform.worker_database, quiet=True))
+        loops.append(_sending(platform, settings, views, callbacks, rounds))
     return Service(
         api=platform.app(
             ROUTERS,
@@ -103,7 +105,7 @@ def _sending(platform: Platform, settings: Settings, views: Views, callbacks: Ca
     )
     is_open.set(1)
     sender = Sender(views, gateway, do, platform.now, Channel(settings.calls, is_open.set))
-    platform.on_commit.append(sender.wake)
+    platform.on_change.append(sender.wake)
     return Loop("sender", sender.run)
 
 

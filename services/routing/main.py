@@ -40,7 +40,7 @@ async def build(platform: Platform) -> Service:
     offer_days = RuleBook.load(settings.data / "deadlines.json").rule(OFFER_TERM).length
     boards = Boards(Rules.of(data), platform.calendar, offer_days, needs)
     shell = platform.shell(CaseStore(boards, platform.keyring))
-    registry = RegistryStore(platform.database, platform.committed)
+    registry = RegistryStore(platform.database, platform.relay.wake)
     if settings.demo_data:
         await _seed(registry, platform, data, vocabulary)
 

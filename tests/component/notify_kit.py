@@ -90,7 +90,7 @@ class Notify:
         self.seals, self.callbacks = Seals(self.keyring), Callbacks(self.keyring)
         around = Surroundings("notify", self.clock.now, uuid7)
         store = CaseStore(rules, self.seals)
-        self.shell: Shell[Correspondence] = Shell(database, store, around, committed=self._committed)
+        self.shell: Shell[Correspondence] = Shell(database, store, around, changed=self._committed)
         self.do = in_one_transaction(self.shell)
         self.contacts = Contacts(self.keyring, self.seals)
         self.views = Views(database, self.seals, consumers.INTAKE.name, consumers.DOSSIER)

@@ -256,7 +256,7 @@ async def test_a_relay_frozen_across_an_erasure_does_not_bring_the_record_back(
         running.start(Reader("intake.readback", [DOSSIER], ground.place, ground.source, back.handle).run)
 
         async def erased() -> bool:
-            return await chain.scalar(ground.source, "select seen from state_record where key = $1", key) == 2
+            return [record.value for record in await chain.dump(ground.place, DOSSIER)][-1:] == [None]
 
         await until(erased)
         process.resume()

@@ -220,7 +220,7 @@ async def test_registration_goes_on_while_the_broker_is_away_and_all_of_it_arriv
     producer = Producer(place.bootstrap, client_id="test", timeout=3)
     stack.push_async_callback(producer.close)
     relay = Relay(source, producer, place.physical)
-    shell = Shell(source, toy.CounterStore(), toy.surroundings(), committed=relay.wake, budget=5)
+    shell = Shell(source, toy.CounterStore(), toy.surroundings(), published=relay.wake, budget=5)
     for loop in (relay.run, shell.flush, chain.consumer(sink, place)[0].run):
         running.start(loop)
     cases = [uuid7() for _ in range(10)]

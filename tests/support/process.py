@@ -97,7 +97,7 @@ async def source(order: Order) -> None:
         stack.push_async_callback(database.close)
         place = KafkaPlace(order.bootstrap, order.prefix)
         relay = chain.relay(database, place, stack, limit=order.at_once)
-        shell = Shell(database, toy.CounterStore(), toy.surroundings(), committed=relay.wake)
+        shell = Shell(database, toy.CounterStore(), toy.surroundings(), published=relay.wake)
         pulse = Pulse(lambda: None)
         relaying = asyncio.create_task(relay.run(pulse))
         for _ in range(order.rounds):

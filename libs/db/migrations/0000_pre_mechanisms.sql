@@ -67,8 +67,6 @@ create table state_record (
     version    bigint not null,
     value      bytea,
     headers    json not null,
-    -- The highest version that the owner read back; an older one after it came from a frozen relay.
-    seen       bigint not null default 0,
     changed_at timestamptz not null default now(),
     primary key (topic, key)
 );

@@ -24,16 +24,16 @@ class RegistryStore:
     """Changes organisations and areas, each in one transaction with its record, its audit entry and its
     outbox pointer; the row stays locked from reading to writing, so no two changes cross."""
 
-    def __init__(self, database: Database, committed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: Database, published: Callable[[], None] = lambda: None) -> None:
         self._database = database
-        self._committed = committed
+        self._published = published
 
     async def change(self, org_id: str, district: str | None, change: Change, act: Act) -> Organisation:
         """The organisation after the change. `district`: where a new one would lie. Raises what `change`
         raises."""
         async with self._database.transaction() as tx:
             after = await self._change(tx, org_id, district, change, act)
-        self._committed()
+        self._published()
         return after
 
     async def answer_once(
@@ -54,7 +54,7 @@ class RegistryStore:
                 return answer
             outcome = reply(await self._change(tx, org_id, None, change, act))
             await idempotency.keep(tx, [(key, outcome)])
-        self._committed()
+        self._published()
         return outcome
 
     async def redraw(self, district: str, redraw: Redraw, act: Act) -> int:
@@ -74,7 +74,7 @@ class RegistryStore:
             await tx.execute("update area_tree set version = $2 where district = $1", district, version + 1)
             await append_states(tx, [_state(area.record(), area.code, area.version) for area in changed])
             await _audit(tx, act, {"district": district, "areas": [area.code for area in changed][:50]})
-        self._committed()
+        self._published()
         return version + 1
 
     async def _change(
