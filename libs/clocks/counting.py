@@ -9,6 +9,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, Literal
 
@@ -182,7 +183,8 @@ def _count_clock(start: datetime, term: Term, pauses: Sequence[Pause]) -> Due:
     return Due(due_on=None, due_at=spans[-1][1], working=tuple(steps))
 
 
-def _count_days(start: date, term: Term, calendar: Calendar, pauses: Sequence[Pause]) -> Due:
+@lru_cache(maxsize=4096)  # the cases of one day ask the same few questions
+def _count_days(start: date, term: Term, calendar: Calendar, pauses: tuple[Pause, ...]) -> Due:
     counted = (
         _working_days(start, term, calendar, pauses) if term.unit == "working" else _days(start, term, pauses)
     )
@@ -255,7 +257,7 @@ def _run(
     """Spans from `moment` until `left` is used up, True where counted; the last one always is."""
     for first, last in pauses:
         opens, ends = _midnight(first), _midnight(last + DAY)
-        if moment + left <= opens:
+        if not left or moment + left <= opens:
             break
         if moment < opens:
             yield moment, opens, True
@@ -293,10 +295,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, LOCAL)
 
 
-def _sorted(pauses: Sequence[Pause]) -> list[Pause]:
+def _sorted(pauses: Sequence[Pause]) -> tuple[Pause, ...]:
     for nth, (first, last) in enumerate(pauses):
         if first > last:
             raise CountingError("pause_reversed", f"/pauses/{nth}", "a pause ends before it begins")
         if last - first > _LONGEST_PAUSE:
             raise CountingError("pause_too_long", f"/pauses/{nth}", "a pause lasts at most 20 years")
-    return sorted(pauses)
+    return tuple(sorted(pauses))
