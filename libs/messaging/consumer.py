@@ -29,13 +29,15 @@ A = TypeVar("A")
 class EventConsumer:
     """Events of one topic, each type with its use case; types that are not named are passed over.
 
-    `dead_blocks_case`: later events of a case wait while one of it is dead.
+    `dead_blocks_case`: later events of a case wait while one of it is dead. `gather`: seconds between batches
+    where nobody waits for the effect, so that more of it is written at once.
     """
 
     name: str
     topic: str
     handlers: Mapping[type[Payload], UseCase[Any, Any]]
     dead_blocks_case: bool = True
+    gather: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class StateReader:
     name: str
     topic: str
     apply: Apply
+    gather: float = 0.0
 
 
 ApplyEvents = Callable[[Tx, Sequence[tuple[Envelope, Payload]]], Awaitable[None]]
@@ -66,8 +69,7 @@ ApplyEvents = Callable[[Tx, Sequence[tuple[Envelope, Payload]]], Awaitable[None]
 
 @dataclass(frozen=True)
 class Projection:
-    """A read model made of the events of several topics. Nobody acts on it, so it gathers for `gather`
-    seconds what it writes at once."""
+    """A read model made of the events of several topics. Nobody acts on it."""
 
     name: str
     topics: Sequence[str]
@@ -213,14 +215,13 @@ class ProjectionRunner:
 
     async def handle(self, records: Sequence[Any], offsets: Sequence[Offset]) -> None:
         """Apply the batch in one transaction, or one by one when an event makes it fail."""
-        events: list[tuple[Delivery, Envelope, Payload]] = []
+        events: list[tuple[Any, Envelope, Payload]] = []
         for record in records:
-            delivery = delivery_of(record, self._projection.name, self._place)
             try:
-                envelope = from_headers(delivery.headers, delivery.topic)
-                events.append((delivery, envelope, decode(envelope, delivery.value)))
+                envelope = from_headers(record.headers, self._place.logical(record.topic))
+                events.append((record, envelope, decode(envelope, record.value)))
             except Undecodable as error:
-                await bury_undecodable(self._database, delivery, error, self._now())
+                await self._bury(record, error)
         try:
             await self._apply([(envelope, payload) for _, envelope, payload in events], offsets)
         except Exception as error:
@@ -235,16 +236,20 @@ class ProjectionRunner:
             await store_offsets(tx, offsets)
 
     async def _one_by_one(
-        self, events: Sequence[tuple[Delivery, Envelope, Payload]], offsets: Sequence[Offset]
+        self, events: Sequence[tuple[Any, Envelope, Payload]], offsets: Sequence[Offset]
     ) -> None:
-        for delivery, envelope, payload in events:
+        for record, envelope, payload in events:
             try:
                 await self._apply([(envelope, payload)], ())
             except Exception as error:
                 if classify(error) is not Fault.DATA:
                     raise
-                await bury_undecodable(self._database, delivery, error, self._now())
+                await self._bury(record, error)
         await self._apply([], offsets)
+
+    async def _bury(self, record: Any, error: Exception) -> None:
+        delivery = delivery_of(record, self._projection.name, self._place)
+        await bury_undecodable(self._database, delivery, error, self._now())
 
 
 async def bury_undecodable(

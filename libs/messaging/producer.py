@@ -29,7 +29,7 @@ class Producer:
     """Publishes batches. An idempotent producer never gives a batch up by itself, and after broker trouble it
     may stay broken for good; so a batch has a deadline, and whoever misses it is closed and built anew."""
 
-    def __init__(self, bootstrap: str, *, client_id: str, timeout: float = 15.0, linger_ms: int = 1) -> None:
+    def __init__(self, bootstrap: str, *, client_id: str, timeout: float = 15.0, linger_ms: int = 0) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._timeout = timeout

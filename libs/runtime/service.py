@@ -264,16 +264,16 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
         assert shell is not None  # noqa: S101 - a service with event consumers has use cases
         runner = EventRunner(consumer, shell, database, place, platform.name, now)
         runners.append(runner)
-        reads(consumer.name, [consumer.topic], runner.handle)
+        reads(consumer.name, [consumer.topic], runner.handle, consumer.gather)
     for reaction in service.states:
         state = StateRunner(reaction.reader, database, place, now, reaction.arrived)
-        reads(reaction.reader.name, [reaction.reader.topic], state.handle)
+        reads(reaction.reader.name, [reaction.reader.topic], state.handle, reaction.reader.gather)
     for projection in service.projections:
         runs = ProjectionRunner(projection, database, place, now)
         reads(projection.name, projection.topics, runs.handle, projection.gather)
     if service.owned_states:
         back = ReadBack(database, place, platform.relay.wake)
-        reads(f"{platform.name}.readback", list(service.owned_states), back.handle)
+        reads(f"{platform.name}.readback", list(service.owned_states), back.handle, gather=0.25)
 
     loops = [Loop(reader.name, reader.run, drain=drain, stage=2) for reader in readers]
     if runners and shell is not None:

@@ -51,7 +51,7 @@ class Consuming(_Group):
 class Producing(_Group):
     """How records are sent; after `outer_timeout_s` the producer is given up and built anew."""
 
-    linger_ms: int = 1
+    linger_ms: int = 0
     outer_timeout_s: float = 15.0
 
 

@@ -22,6 +22,6 @@ def events(uses: UseCases) -> Sequence[EventConsumer]:
 def states(dossiers: Apply, organisations: Apply) -> Sequence[StateReader]:
     """The copies of citizens' dossiers and of organisations with their keys."""
     return (
-        StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers),
+        StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers, gather=0.1),
         StateReader(ORGANISATIONS, "routing.organisation.v1", organisations),
     )

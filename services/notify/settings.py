@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
     real_provider: bool | None = None
     quiet_hours: bool | None = None
     daily_cap: bool | None = None
-    calls: int = Field(default=32, ge=1, le=500)
+    calls: int = Field(default=100, ge=1, le=500)
     call_timeout_s: float = Field(default=10.0, gt=0, le=25)
 
     @model_validator(mode="after")

@@ -60,6 +60,7 @@ MEDIATION: Final = EventConsumer(
         OfferWithdrawn: TRY_NEXT,
         CaseClosed: CLOSE,
     },
+    gather=0.1,
 )
 
 
