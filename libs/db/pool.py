@@ -90,6 +90,8 @@ class Database:
                 "idle_in_transaction_session_timeout": "30000",
                 "synchronous_commit": "on",
                 "jit": "off",
+                "plan_cache_mode": "force_generic_plan",
+                "enable_seqscan": "off",
             },
         )
         try:

@@ -27,6 +27,9 @@ POLL_MS = 500
 FETCH_WAIT_MS = 1_000
 """How long the broker holds a fetch that finds nothing; it answers at once when something comes."""
 COMMIT_EVERY = 5.0
+GATHER = 0.1
+"""After a batch a reader rests for as long as the batch took, at most these seconds: the more there is to do,
+the more the next batch is worth its transaction, and where there is little nobody waits."""
 AS_OF_EVERY, AS_OF_FIRST = 5.0, 0.5
 MAX_WAIT = 5.0
 
@@ -122,12 +125,13 @@ class Reader:
                 await self._seek(consumer, pulse)
                 polled: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(timeout_ms=POLL_MS)
                 records = {tp: rows for tp, rows in polled.items() if tp not in self._unsought}
+                begun = time.monotonic()
                 if records:
                     await self._do(consumer, records, pulse)
                 pulse.beat()
                 await self._note(consumer)
-                if self.gather and 0 < sum(map(len, records.values())) < self.max_records:
-                    await pulse.wait(self.gather)
+                if 0 < sum(map(len, records.values())) < self.max_records:
+                    await pulse.wait(max(self.gather, min(time.monotonic() - begun, GATHER)))
             await self._commit(consumer)
         finally:
             await _leave(consumer)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ log = structlog.get_logger()
 
 LOCK_CLASS = 7_411
 POLL = 0.2
+GATHER = 0.05
+"""After a pass it rests for as long as the pass took, at most these seconds, as readers do."""
 VERSION_HEADER = "heshi_version"
 """Header of a compacted record: the version of the state it carries, also on a tombstone (G12)."""
 
@@ -54,6 +57,7 @@ class Relay:
         while True:
             stopping, woken = pulse.stopping, self._woken.is_set()
             self._woken.clear()
+            begun = time.monotonic()
             try:
                 published = await self.once() if woken or await self._waits() else 0
                 wait = POLL
@@ -65,6 +69,8 @@ class Relay:
             if stopping and not published:
                 return
             if published < self._limit and not stopping:
+                if published:
+                    await pulse.wait(min(time.monotonic() - begun, GATHER))
                 await self._pause(pulse, wait)
 
     async def _pause(self, pulse: Pulse, wait: float) -> None:

@@ -5,7 +5,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -81,7 +81,7 @@ class Ledger:
         """Keep an SMS under the next id; LedgerError when it could not be written, and then it is nowhere."""
         self._last_id += 1
         sms.id = self._last_id
-        await self._written({"sms": asdict(sms)})
+        await self._written({"sms": sms})
         self._remember(sms)
 
     async def settle(self, sms: Sms, state: State) -> None:

@@ -15,7 +15,7 @@ def events(uses: UseCases) -> Sequence[EventConsumer]:
     return (
         EventConsumer("mediation.intake-case", "intake.case.v1", uses.intake),
         EventConsumer("mediation.routing-assignment", "routing.assignment.v1", uses.routing),
-        EventConsumer("mediation.notify-message", "notify.message.v1", uses.notify),
+        EventConsumer("mediation.notify-message", "notify.message.v1", uses.notify, gather=0.25),
     )
 
 

@@ -66,7 +66,7 @@ MEDIATION: Final = EventConsumer(
 
 def dossier(apply: Apply) -> StateReader:
     """Routing's copy of what citizens need."""
-    return StateReader(name="routing.intake-dossier", topic="intake.dossier.v1", apply=apply)
+    return StateReader(name="routing.intake-dossier", topic="intake.dossier.v1", apply=apply, gather=0.05)
 
 
 LOOK_EVERY: Final = 1.0

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from services.routing import policy
 from services.routing.domain.board import NO_NEEDS, Board, Needs
 from services.routing.domain.case import Attempt, Findings, Result, RoutingCase, Status
 from services.routing.domain.field import Contender
-from services.routing.domain.question import Choice, Question
+from services.routing.domain.question import Choice, Out, Question
 
 AWAITING: Final = "awaiting_assignment"
 """Mediation's state of a case that may be offered to an organisation."""
@@ -278,7 +279,12 @@ def _exhausted(case: RoutingCase, facts: CaseFacts, attempt: Attempt, choice: Ch
 
 
 def _out(choice: Choice) -> tuple[CandidateOut, ...]:
-    return tuple(CandidateOut(**out._asdict()) for out in choice.out)
+    return tuple(map(_left_out, choice.out))
+
+
+@lru_cache(maxsize=4096)  # most organisations are left out for the same reasons case after case
+def _left_out(out: Out) -> CandidateOut:
+    return CandidateOut(org_id=out.org_id, reasons=out.reasons)
 
 
 def _is_ours(case: RoutingCase, assignment_id: UUID) -> bool:
@@ -295,8 +301,10 @@ def _decided(
     """The decision; the places that the case took or gave back count for the next case of the batch (G5)."""
     board: Board = moment.shared
     held = before.reservations if before else Counter[str]()
-    for org_id in (after.reservations - held).elements():
-        board.reserve(org_id, moment.now)
-    for org_id in (held - after.reservations).elements():
-        board.release(org_id)
+    holds = after.reservations
+    if holds != held:
+        for org_id in (holds - held).elements():
+            board.reserve(org_id, moment.now)
+        for org_id in (held - holds).elements():
+            board.release(org_id)
     return Decision(before if after == before else after, events, **answer)

@@ -138,7 +138,7 @@ class CaseStore:
             choice.referral.org_id if choice.referral else None,
             choice.rule_version,
             _json([candidate._asdict() for candidate in choice.candidates]),
-            _json([out._asdict() for out in choice.out]),
+            _json([{"org_id": out.org_id, "reasons": out.reasons} for out in choice.out]),
             _json([co._asdict() for co in choice.co_mediators]),
             findings.by_person,
             *seal_field(self._keyring, "assignment", "note", attempt.assignment_id, findings.note),
@@ -190,8 +190,9 @@ def _deltas(changed: Sequence[tuple[RoutingCase | None, RoutingCase]]) -> dict[s
     deltas: dict[str, _Delta] = {}
     for before, after in changed:
         held = before.reservations if before else Counter[str]()
-        for org_id in held | after.reservations:
-            deltas.setdefault(org_id, _Delta()).open += after.reservations[org_id] - held[org_id]
+        holds = after.reservations
+        for org_id in held.keys() | holds.keys():
+            deltas.setdefault(org_id, _Delta()).open += holds[org_id] - held[org_id]
         known = len(before.attempts) if before else 0
         for attempt in after.attempts[known:]:
             if attempt.org_id is None:
