@@ -2,7 +2,8 @@
 
 Each row's hash covers the one before it, so a changed, removed, moved or added row breaks its chain there,
 and a cut tail shows against the head. Sixteen chains, because all writers would queue for a single head.
-Heads are signed and published, so that a database which was rolled back shows against them.
+`sign_head` makes a head that can be kept elsewhere, against which a rolled-back database would show; nothing
+publishes heads yet.
 Rows can never be erased, so they hold ids and codes only.
 """
 
