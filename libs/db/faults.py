@@ -31,6 +31,7 @@ _CONNECTION_ERRORS = (
     TimeoutError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver, used between the server's last word and the end of the line
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.InvalidCachedStatementError,
 )

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -131,7 +131,8 @@ class Database:
             yield connection
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) or classify(error) is Fault.INFRASTRUCTURE:
-                connection.terminate()
+                with suppress(asyncpg.InterfaceError):  # it ended by itself
+                    connection.terminate()
             raise
         finally:
             await self._pool.release(connection, timeout=self._acquire_timeout)

@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 NOBODY = 65534
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
-CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID = 0, 1, 6, 7
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
+CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 0, 1, 6, 7, 8
 CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
 
@@ -39,7 +40,7 @@ def may_become_nobody() -> bool:
     """Whether root here has the powers to be another user at all (a container may have taken them)."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     powers = int(status["CapEff"], 16)
-    wanted = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID)
+    wanted = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID, CAP_SETPCAP)
     return all(powers >> power & 1 for power in wanted) and is_mapped(NOBODY)
 
 
@@ -59,8 +60,12 @@ def give(folders: list[Path], owner: int) -> None:
 
 
 def become_nobody() -> None:
-    """Change to an existing unprivileged user, keeping one power: to enter folders that only root may."""
-    checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
+    """Change to an existing unprivileged user, keeping one power: to enter folders that only root may.
+
+    The secure bit keeps that power through the change of user, and in `access()` too, by which PostgreSQL looks
+    for its programs: without the bit the kernel answers it as for a user without any power.
+    """
+    checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl")
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from ops.stack.child import running
 from ops.stack.home import Home, free_port
 from ops.stack.kafka import EmbeddedKafka
-from ops.stack.postgres import EmbeddedPostgres
+from ops.stack.postgres import EmbeddedPostgres, program
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,6 +166,34 @@ def test_start_as_root_from_a_0700_folder(tmp_path: Path, wrapped: tuple[str, ..
         assert (outside.st_uid, outside.st_mode & 0o777) == (0, 0o700)
     finally:
         heshi("down")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_postgres_starts_as_root_where_its_programs_lie_below_a_0700_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a checkout that only root may enter, with its `.venv`."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    programs = program("postgres").parents[2]
+    for folder in (programs, programs.with_name(f"{programs.name}.libs")):
+        shutil.copytree(folder, private / folder.name, symlinks=True, copy_function=link_or_copy)
+    monkeypatch.setattr("ops.stack.postgres.wheel", lambda package: private / package)
+    postgres = EmbeddedPostgres(Home(private / "home"))
+    try:
+        postgres.start()
+        with psycopg.connect(postgres.dsn) as connection:
+            assert connection.execute("show data_directory").fetchone() == (str(postgres.data),)
+    finally:
+        postgres.stop()
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """As `shutil.copytree` wants it, without moving 70 MB where a link does."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def test_state_folder_with_a_foreign_database_is_explained(heshi: Heshi) -> None:

@@ -17,6 +17,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from libs.db.dsn import of_database
+from libs.db.faults import Fault, classify
 from libs.db.migrate import apply, create_database
 from libs.db.pool import Database
 from libs.db.shell import Shell
@@ -116,6 +117,35 @@ async def test_while_postgres_is_away_each_request_is_told_so_and_later_it_heals
     assert [outcome.status for outcome in again] == [201] * 20
     assert [outcome.replayed for outcome in again] == [True] + [False] * 19
     assert await chain.scalar(database, "select sum(total) from counter") == sum(range(1, 21))
+
+
+async def test_whatever_the_driver_says_of_a_lost_server_no_row_is_blamed(postgres: EmbeddedPostgres):
+    """G2: between a server's last word and the end of the line the driver has errors of its own."""
+    database = await Database.open(postgres.dsn, name="test", size=4)
+    heard: list[Exception] = []
+
+    async def ask_on() -> None:
+        while True:
+            try:
+                async with database.transaction() as tx:
+                    await tx.fetchval("select 1")
+                async with database.read() as tx:
+                    await tx.fetchval("select 2")
+            except Exception as error:  # noqa: BLE001 - its class is what is judged
+                heard.append(error)
+                await asyncio.sleep(0.001)
+
+    asking = [asyncio.create_task(ask_on()) for _ in range(12)]
+    for how in [signal.SIGQUIT, signal.SIGKILL] * 5:
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(lose, postgres, how)
+        await asyncio.to_thread(bring_back, postgres)
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    await database.close()
+    assert len({type(error) for error in heard}) > 1
+    assert {classify(error) for error in heard} == {Fault.INFRASTRUCTURE}
 
 
 async def test_requests_that_outlast_a_short_outage_are_answered(
