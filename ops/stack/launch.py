@@ -62,8 +62,8 @@ def give(folders: list[Path], owner: int) -> None:
 def become_nobody() -> None:
     """Change to an existing unprivileged user, keeping one power: to enter folders that only root may.
 
-    The secure bit keeps that power through the change of user, and in `access()` too, by which PostgreSQL looks
-    for its programs: without the bit the kernel answers it as for a user without any power.
+    The secure bit keeps that power through the change of user, and in `access()` too, by which PostgreSQL
+    looks for its programs: without the bit the kernel answers it as for a user without any power.
     """
     checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl")
     os.setgroups([])
