@@ -80,6 +80,12 @@ async def offered(doors: Doors, case_id: str) -> str:
     return str(await until(look))
 
 
+async def answered(doors: Doors, case_id: str) -> bool:
+    """Whether routing has heard what became of its proposals (G16)."""
+    told = (await doors.routing.get(f"/v1/cases/{case_id}/assignments")).body
+    return bool(told["items"]) and all(attempt["state"] != "pending" for attempt in told["items"])
+
+
 async def take_up(doors: Doors, case_id: str) -> None:
     """The organisation that holds the offer takes the case up by its software."""
     door = await doors.partner(await offered(doors, case_id))
