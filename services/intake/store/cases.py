@@ -18,6 +18,10 @@ from services.intake.store.rows import case_of
 MOST_TWINS = 5
 """Cases of the same phone that the answer to a registration names, the newest first."""
 
+LATEST_OF_A_NUMBER = 100
+"""So many of a number's cases are looked at, read first from its own index: joined at once, the planner walks
+through all cases of the district instead."""
+
 
 class IntakeStore:
     """The cases as the shell reads and writes them; rows are locked through their heads."""
@@ -90,15 +94,17 @@ async def _twins(tx: Tx, phones: Sequence[bytes]) -> Mapping[bytes, tuple[UUID, 
         """
         select w.whole, t.case_id from unnest($1::bytea[]) as w (whole)
         cross join lateral (
-            select p.case_id from phone_trace p join intake_case c using (case_id)
-            where p.whole = w.whole and c.state in ('registered', 'accepted', 'forwarded')
-              and c.kind is distinct from $2
-            order by p.case_id desc limit $3
+            select c.case_id
+            from (select case_id from phone_trace where whole = w.whole order by case_id desc limit $4) p
+            join intake_case c using (case_id)
+            where c.state in ('registered', 'accepted', 'forwarded') and c.kind is distinct from $2
+            order by c.case_id desc limit $3
         ) t order by t.case_id desc
         """,
         sorted(set(phones)),
         SEALED_KIND,
         MOST_TWINS,
+        LATEST_OF_A_NUMBER,
     )
     found: dict[bytes, tuple[UUID, ...]] = defaultdict(tuple)
     for row in rows:
