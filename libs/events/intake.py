@@ -62,14 +62,28 @@ class CaseForwarded(IntakeEvent):
 
 
 class CaseMerged(IntakeEvent):
-    """A repeated matter was joined to the case that handles it already (XF22 art 19)."""
+    """A repeated matter was joined to the case that handles it already (XF22 art 19).
+
+    `into_query_code` is that case's number, the only one that the citizen is told from here on.
+    """
 
     TYPE: ClassVar[str] = "case.merged"
 
     case: CaseFacts
     into: UUID
+    into_query_code: Code | None = None
     reason_code: Code
     with_registration: bool
+
+
+class CaseLinked(IntakeEvent):
+    """A child case was opened under this one, for its civil side or a need beside it; this one goes on."""
+
+    TYPE: ClassVar[str] = "case.linked"
+
+    case: CaseFacts
+    child: UUID
+    child_kind: Code
 
 
 class CaseFlagsChanged(IntakeEvent):

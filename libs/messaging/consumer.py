@@ -1,6 +1,6 @@
 """What a service reacts to: declarations for `consumers.py`, and the runners that carry them out."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -69,12 +69,13 @@ ApplyEvents = Callable[[Tx, Sequence[tuple[Envelope, Payload]]], Awaitable[None]
 
 @dataclass(frozen=True)
 class Projection:
-    """A read model made of the events of several topics. Nobody acts on it."""
+    """A read model made of the events of several topics: of all types, or of `types` alone."""
 
     name: str
     topics: Sequence[str]
     apply: ApplyEvents
     gather: float = 0.25
+    types: Collection[type[Payload]] | None = None
 
 
 class EventRunner(Generic[A]):
@@ -212,6 +213,7 @@ class ProjectionRunner:
         self._database = database
         self._place = place
         self._now = now
+        self._types = None if projection.types is None else {cls.TYPE for cls in projection.types}
 
     async def handle(self, records: Sequence[Any], offsets: Sequence[Offset]) -> None:
         """Apply the batch in one transaction, or one by one when an event makes it fail."""
@@ -219,9 +221,12 @@ class ProjectionRunner:
         for record in records:
             try:
                 envelope = from_headers(record.headers, self._place.logical(record.topic))
-                events.append((record, envelope, decode(envelope, record.value)))
+                if self._types is None or envelope.type in self._types:
+                    events.append((record, envelope, decode(envelope, record.value)))
             except Undecodable as error:
                 await self._bury(record, error)
+        if not events:
+            return
         try:
             await self._apply([(envelope, payload) for _, envelope, payload in events], offsets)
         except Exception as error:

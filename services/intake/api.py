@@ -20,6 +20,7 @@ from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, SUPERVISORS
 from services.intake.domain.statement import (
     Amendment,
     AreaCode,
+    ChildStatement,
     Code,
     Duty,
     FlagChange,
@@ -146,6 +147,12 @@ async def release(request: Request, case_id: UUID, why: Release, caller: Supervi
 async def remind(request: Request, case_id: UUID, reminder: Reminder, caller: Caller) -> Response:
     """Record that the citizen asked again (催办)."""
     return answer(await acting.reminded(_desk(request), case_id, reminder, _asked(request, caller)))
+
+
+@router.post("/{case_id}/children", status_code=201)
+async def open_child(request: Request, case_id: UUID, said: ChildStatement, caller: Caller) -> Response:
+    """Open a dispute, consultation, support or service case under this one; what is left out is its own."""
+    return answer(await registering.open_child(_desk(request), case_id, said, _asked(request, caller)))
 
 
 @router.post("/{case_id}/duties")

@@ -22,6 +22,7 @@ from services.intake.handlers.sealing import Vault
 from services.intake.settings import Settings
 from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
+from services.intake.store.closings import apply_closings
 from services.intake.store.views import IntakeViews
 
 
@@ -49,6 +50,7 @@ async def build(platform: Platform) -> Service:
         api=platform.app([router], desk),
         shell=shell,
         states=[Reaction(reader) for reader in consumers.states(apply_areas)],
+        projections=consumers.projections(apply_closings),
         owned_states=[DossierSealed.TOPIC],
         fire=partial(fire, worker),
     )

@@ -81,8 +81,24 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """A case that was opened under this one."""
+
+    case_id: UUID
+    kind: str
+    query_code: str
+
+    def as_json(self) -> dict[str, str]:
+        """As it is kept and told."""
+        return {"case_id": str(self.case_id), "kind": self.kind, "query_code": self.query_code}
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One matter. `sealed` and `notes` hold what the present decision adds; loading leaves them empty."""
+    """One matter. `sealed` and `notes` hold what the present decision adds; loading leaves them empty.
+
+    `closed` is mediation's word, of which intake keeps a copy: it is never written with the case.
+    """
 
     case_id: UUID
     district: str
@@ -97,6 +113,8 @@ class Case:
     happened_on: date | None = None
     warnings: tuple[Warning, ...] = ()
     twins: tuple[UUID, ...] = ()
+    children: tuple[Child, ...] = ()
+    closed: bool = False
     origin: Origin | None = None
     sealed: Sealed | None = None
     notes: tuple[Note, ...] = ()
@@ -105,6 +123,11 @@ class Case:
     def secret(self) -> bool:
         """Whether the case is an accusation, which hardly anybody may know of."""
         return self.facts.kind == SEALED_KIND
+
+    @property
+    def state(self) -> str:
+        """Where it stands, as a refusal tells it: closed where mediation has closed it."""
+        return "closed" if self.closed else self.stage
 
     def with_facts(self, **changes: Any) -> "Case":
         """The case with some of its codes changed."""
@@ -185,7 +208,7 @@ def answer(case: Case, version: int) -> dict[str, Any]:
         "registered_at": _told(facts.registered_at),
         "due": {"rule": due.rule, "due_at": _told(due.due_at)} if due else None,
         "parent": str(facts.parent) if facts.parent else None,
-        "children": [],
+        "children": [child.as_json() for child in case.children],
         "possible_duplicates": [str(twin) for twin in case.twins],
         "warnings": [warning.as_json() for warning in case.warnings],
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from libs.clocks.calendar import LOCAL, Calendar
 from libs.clocks.rules import Rule, RuleBook, due_for
@@ -15,7 +15,7 @@ from services.intake.domain.case import Case, audited, header
 from services.intake.domain.reference import Reference
 
 OURS: Final = ("PET-NOTICE", "PET-FORWARD", "PROD-TRIAGE-", "PROD-MORE-INFO", "RISK-")
-"""Beginnings of the ids of intake's rules; every other clock is mediation's (G18)."""
+"""Beginnings of the ids of intake's rules; other clocks of a case that goes on are mediation's (G18)."""
 
 TRIAGE: Final = "PROD-TRIAGE-"
 MET_BY_RULING: Final = (TRIAGE, "PET-FORWARD")
@@ -23,6 +23,8 @@ MET_BY_RULING: Final = (TRIAGE, "PET-FORWARD")
 
 REGISTERED: Final = "case.registered"
 FLAGGED: Final = "case.flags_changed"
+FORWARDED: Final = "case.forwarded"
+"""A forwarded matter stays with intake, so all clocks that this event starts are intake's (decision 0017)."""
 
 
 def with_clocks_of_registration(case: Case, known: Reference) -> Case:
@@ -31,6 +33,14 @@ def with_clocks_of_registration(case: Case, known: Reference) -> Case:
     received = case.facts.received_at
     case = _started(case, known, REGISTERED, received, case.facts.flags)
     return _started(case, known, FLAGGED, received, case.facts.flags)
+
+
+def with_clocks_of_child(case: Case, known: Reference, at: datetime) -> Case:
+    """The clocks of a child opened at `at`: those of the request from the day that the parent came in, those
+    of its own triage from now. The clocks of a danger run in the parent alone."""
+    case = _triaged_by_urgency(case, known, at)
+    from_request = _started(case, known, REGISTERED, case.facts.received_at, case.facts.flags)
+    return replace(case, deadlines={**from_request.deadlines, **case.deadlines})
 
 
 def with_clocks_of_flags(case: Case, known: Reference, added: Collection[str], at: datetime) -> Case:
@@ -62,6 +72,15 @@ def with_clocks_of_amendment(case: Case, known: Reference, added: Collection[str
 def with_clocks_of_ruling(case: Case) -> Case:
     """The case after it was decided where it goes. The written notice stays owed (XF22 art 23)."""
     return _closed(case, "met", lambda rule: rule.startswith(MET_BY_RULING))
+
+
+def with_clocks_of_forwarding(case: Case, known: Reference, to: str | None, at: datetime) -> Case:
+    """The case with the terms in which the body `to` owes an answer, or may object (XF22 art 23)."""
+    target = known.type_of.get(to or "", to)
+    facts = _Facts(case.facts.track, case.facts.urgency, case.facts.real_name, category=case.facts.category)
+    rules = _rules(known.rules, FORWARDED, facts._replace(target=target), _day(at), case.district)
+    fresh = {rule.id: _clock(known, rule, at, case.district) for rule in rules}
+    return replace(case, deadlines={**case.deadlines, **fresh})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +127,35 @@ _SECRET: Final[Mapping[str, Any]] = {"rule": "SEALED", "tell": ("SEALED_OFFICER"
 
 def _ours(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> tuple[Rule, ...]:
     """The rules of intake that `event` starts for the case, as far as `flags` ask for them."""
-    facts = (case.facts.track, case.facts.urgency, case.facts.real_name, frozenset(flags))
-    return _rules(known.rules, event, facts, at.astimezone(LOCAL).date(), case.district)
+    facts = _Facts(case.facts.track, case.facts.urgency, case.facts.real_name, frozenset(flags))
+    return _rules(known.rules, event, facts, _day(at), case.district)
+
+
+class _Facts(NamedTuple):
+    """What the conditions of intake's rules ask about."""
+
+    track: str | None
+    urgency: str
+    real_name: bool
+    flags: frozenset[str] = frozenset()
+    category: str | None = None
+    target: str | None = None
+
+
+_ASKED: Final = ("track", "urgency", "real_name", "flags", "categories", "target_types")
+"""The same by the names of `applies_when`."""
 
 
 @lru_cache(maxsize=4096)
-def _rules(
-    book: RuleBook,
-    event: str,
-    facts: tuple[str | None, str, bool, frozenset[str]],
-    day: date,
-    district: str,
-) -> tuple[Rule, ...]:
+def _rules(book: RuleBook, event: str, facts: _Facts, day: date, district: str) -> tuple[Rule, ...]:
     """The same for every case with these facts on a day: asked for each registration, answered once."""
-    told = dict(zip(("track", "urgency", "real_name", "flags"), facts, strict=True))
+    told = {name: fact for name, fact in zip(_ASKED, facts, strict=True) if fact is not None}
     started = book.started_by(event, told, day, district)
-    return tuple(rule for rule in started if rule.id.startswith(OURS))
+    return tuple(rule for rule in started if event == FORWARDED or rule.id.startswith(OURS))
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(LOCAL).date()
 
 
 def _started(case: Case, known: Reference, event: str, at: datetime, flags: Collection[str]) -> Case:
@@ -135,8 +167,8 @@ def _clock(known: Reference, rule: Rule, at: datetime, district: str) -> Deadlin
     """The rule's clock, started at an instant. Only the day of it counts for a term of days."""
     if rule.term.is_clock:
         return of_due(rule, due_for(rule, at, known.calendar), at)
-    day = at.astimezone(LOCAL).date()
-    return replace(_clock_of_days(known.rules, known.calendar, rule.id, day, district), started_at=at)
+    clock = _clock_of_days(known.rules, known.calendar, rule.id, _day(at), district)
+    return replace(clock, started_at=at)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,10 @@ FILES: Final = ("areas", "categories", "flags", "kinds", "limits", "organisation
 """The files of `data/`, without ending, that `reference` reads."""
 
 
+TRACKS_OF_CHILDREN: Final = frozenset({"MEDIATION", "CONSULTATION", "SUPPORT", "SERVICE"})
+"""Tracks that settle or help beside the parent's own; what only a public body decides has no child."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What the person wants, and the lifecycle it follows (XF22 arts 29-31)."""
@@ -48,6 +52,10 @@ class Reference:
     organisation_types: frozenset[str]
     bodies: frozenset[str]
     """Organisation types and the organisations themselves: whoever a matter can be directed to."""
+    type_of: Mapping[str, str]
+    """The type of each organisation, by its id."""
+    child_kinds: frozenset[str]
+    """Kinds that may stand under another case: a dispute, a consultation, support, a service."""
     modes: frozenset[str]
     limits: Mapping[str, int]
     flags: FlagRules
@@ -62,6 +70,11 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
     limits = {row["id"]: row["value"] for row in data["limits"]["limits"]}
     organisations = data["organisations"]
     types = frozenset(row["code"] for row in organisations["types"])
+    type_of = {
+        row["org_id"]: row["type"]
+        for part in ("organisations", "referral_targets")
+        for row in organisations[part]
+    }
     return Reference(
         kinds={
             row["code"]: Kind(row["track"], row["lawful_route_required"]) for row in data["kinds"]["kinds"]
@@ -76,8 +89,10 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
             for row in data["reasons"]["not_accepted"]
         },
         organisation_types=types,
-        bodies=types.union(
-            row["org_id"] for part in ("organisations", "referral_targets") for row in organisations[part]
+        bodies=types.union(type_of),
+        type_of=type_of,
+        child_kinds=frozenset(
+            row["code"] for row in data["kinds"]["kinds"] if row["track"] in TRACKS_OF_CHILDREN
         ),
         modes=frozenset(row["code"] for row in organisations["modes"]),
         limits=limits,

@@ -138,10 +138,15 @@ def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case
     is registered, and the caller sends the matter again without it.
     """
     require(moment.actor, REGISTRARS | SEALED_OFFICERS)
-    case = _new_case(command, moment.shared)
+    case = new_case(command, moment.shared)
     if command.ruling is None or command.ruling.action != "merge":
         # A repeated matter gets no clocks of its own: those of the first run on (XF22 art 19).
         case = with_clocks_of_registration(case, command.known)
+    return registered(case, command, moment)
+
+
+def registered(case: Case, command: Register, moment: Moment) -> Decision[Case]:
+    """The decision that makes a new case, its clocks started, with the ruling of the same act."""
     decided = command.ruling.action if command.ruling else None
     told = CaseRegistered(**header(case), case=case.told_facts(), decided=decided)
     act = Decision(case, [told], audit=audited("case.registered", case, kind=case.facts.kind))
@@ -154,7 +159,8 @@ def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case
     return act
 
 
-def _new_case(command: Register, neighbours: Neighbours) -> Case:
+def new_case(command: Register, neighbours: Neighbours) -> Case:
+    """The case without clocks; raises AlreadyRegistered, and Busy when chance gave taken codes only."""
     if command.origin in neighbours.origins:
         raise AlreadyRegistered(case_id=str(neighbours.origins[command.origin]))
     free = (code for code in command.query_codes if code not in neighbours.codes)

@@ -20,7 +20,7 @@ from services.intake.domain.case import (
     require,
     visible,
 )
-from services.intake.domain.clocks import with_clocks_of_ruling
+from services.intake.domain.clocks import with_clocks_of_forwarding, with_clocks_of_ruling
 from services.intake.domain.reference import Reference
 from services.intake.domain.statement import Ruling, ruling_faults
 
@@ -148,6 +148,7 @@ def _refuse(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
 
 def _forward(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     case = _directed(case, command, "forwarded")
+    case = with_clocks_of_forwarding(case, command.known, case.directed_to, moment.now)
     event = CaseForwarded(
         **header(case),
         case=case.told_facts(),
@@ -172,6 +173,7 @@ def _merge(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
         **header(case),
         case=case.told_facts(),
         into=into,
+        into_query_code=None if target.secret else target.facts.query_code,
         reason_code=reason,
         with_registration=command.with_registration,
     )
@@ -188,9 +190,9 @@ def _target(case: Case, into: UUID, moment: Moment) -> Case:
     target = visible(moment.others.get(into), moment.actor)
     if target.district != case.district or target.secret != case.secret:
         raise NotFound
-    if target.stage not in MERGE_TARGETS:
+    if target.stage not in MERGE_TARGETS or target.closed:
         merged_into = str(target.merged_into) if target.merged_into else None
-        raise NotMergeable(state=target.stage, merged_into=merged_into)
+        raise NotMergeable(state=target.state, merged_into=merged_into)
     return target
 
 

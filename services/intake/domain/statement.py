@@ -177,6 +177,17 @@ class Statement(Matter):
     decision: Ruling | None = None
 
 
+class ChildStatement(Matter):
+    """The body of `POST …/children`: the child's kind, and what differs from its parent."""
+
+    kind: Code
+    channel: Channel = "phone"
+    narrative: Narrative = "."
+    flags: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    facts: Annotated[dict[Code, Day], Field(max_length=40)] = Field(default_factory=dict)
+    decision: Ruling | None = None
+
+
 class Amendment(Matter):
     """The body of `PATCH …`: what changes, and why. What is left out stays; null takes a fact out."""
 

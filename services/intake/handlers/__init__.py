@@ -9,10 +9,11 @@ from services.intake.handlers.acting import CHANGE_FLAGS, FULFIL, RELEASE, REMIN
 from services.intake.handlers.alarms import RING
 from services.intake.handlers.amending import AMEND
 from services.intake.handlers.reading import LOOK
-from services.intake.handlers.registering import REGISTER
+from services.intake.handlers.registering import OPEN_CHILD, REGISTER
 
 USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
     "POST /v1/cases": REGISTER,
+    "POST /v1/cases/{case_id}/children": OPEN_CHILD,
     "PATCH /v1/cases/{case_id}": AMEND,
     "POST /v1/cases/{case_id}/decision": SETTLE,
     "POST /v1/cases/{case_id}/flags": CHANGE_FLAGS,

@@ -1,20 +1,33 @@
-"""`POST /v1/cases`: everything that costs time happens before the queue (G4)."""
+"""`POST /v1/cases` and `…/children`: everything that costs time happens before the queue (G4)."""
 
 from collections.abc import Container
 from random import Random
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from libs.db.work import Actor, Outcome, UseCase
-from libs.web.errors import FieldError, Forbidden, Invalid
-from services.intake.domain.case import Origin
-from services.intake.domain.people import personal
-from services.intake.domain.registration import Register, judge
+from libs.web.errors import Busy, FieldError, Forbidden, Invalid, NotFound
+from services.intake.domain.case import Origin, visible
+from services.intake.domain.children import (
+    ParentChanged,
+    RegisterChild,
+    judged_as_child,
+    register_child,
+    require_child_kind,
+    statement_of_child,
+)
+from services.intake.domain.people import Personal, personal
+from services.intake.domain.registration import Judgement, Register, judge
 from services.intake.domain.registration import register as decide
-from services.intake.domain.statement import Statement, check
+from services.intake.domain.statement import ChildStatement, Statement, check
 from services.intake.handlers.desk import Asked, Desk, work
 from services.intake.handlers.sealing import note
 
 REGISTER: Final = UseCase("register", decide)
+OPEN_CHILD: Final = UseCase("open_child", register_child)
+
+REJUDGED: Final = 3
+"""How often a child is judged again when its parent changed meanwhile."""
 
 CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without the signs that people take for one another; a code is read out on the phone."""
@@ -23,32 +36,69 @@ CODE_LENGTH, CODE_TRIES = 8, 3
 
 async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
     """Check, judge and seal a statement, and register it. Raises the typed refusals of each step."""
-    known = desk.known
     places = await desk.places.current()
     district = district_of(said, asked.actor, places)
-    check(said, known, asked.at)
+    check(said, desk.known, asked.at)
     told = personal(said)
-    judgement = judge(said, told.phone, known, places[district], asked.at)
-    case_id, key, ruling = desk.new_id(), desk.vault.new_key(), said.decision
-    command = Register(
-        known=known,
-        case_id=case_id,
-        district=district,
-        judgement=judgement,
-        query_codes=draw_codes(desk.chance),
-        happened_on=said.happened_on,
-        origin=Origin(asked.actor.label(), said.external_ref) if said.external_ref else None,
-        sealed=desk.vault.close(key, case_id, district, told),
-        dossier=desk.vault.dossier(case_id, district, told, judgement.facts, known.flags)
+    judgement = judge(said, told.phone, desk.known, places[district], asked.at)
+    command = Register(**sealed(desk, said, told, judgement, district, asked))
+    also = (said.decision.into,) if said.decision and said.decision.into else ()
+    return await desk.shell.submit(
+        work(REGISTER, command.case_id, command, asked, district=district, also=also)
+    )
+
+
+async def open_child(desk: Desk, parent_id: UUID, body: ChildStatement, asked: Asked) -> Outcome:
+    """Register a child of a case; judged again when the parent's flags change meanwhile."""
+    require_child_kind(body.kind, desk.known)
+    for _ in range(REJUDGED):
+        parent, kept = await desk.views.case(parent_id), await desk.views.kept(parent_id)
+        if kept is None:
+            raise NotFound
+        parent = visible(parent, asked.actor)
+        said = statement_of_child(parent, desk.vault.open(kept), body)
+        check(said, desk.known, asked.at)
+        told = personal(said)
+        places = (await desk.places.current())[parent.district]
+        judged = judge(said, told.phone, desk.known, places, asked.at)
+        judgement = judged_as_child(judged, parent, body, desk.known)
+        command = RegisterChild(
+            **sealed(desk, said, told, judgement, parent.district, asked),
+            parent=parent_id,
+            flags_of_parent=parent.facts.flags,
+        )
+        also = (parent_id, *filter(None, [said.decision.into if said.decision else None]))
+        try:
+            return await desk.shell.submit(
+                work(OPEN_CHILD, command.case_id, command, asked, district=parent.district, also=also)
+            )
+        except ParentChanged:
+            continue
+    raise Busy(retry_after=1)
+
+
+def sealed(
+    desk: Desk, said: Statement, told: Personal, judgement: Judgement, district: str, asked: Asked
+) -> dict[str, Any]:
+    """The fields of `Register`: a new id and key, what was said sealed under it, and the ruling if any."""
+    case_id, key, ruling, known = desk.new_id(), desk.vault.new_key(), said.decision, desk.known
+    return {
+        "known": known,
+        "case_id": case_id,
+        "district": district,
+        "judgement": judgement,
+        "query_codes": draw_codes(desk.chance),
+        "happened_on": said.happened_on,
+        "origin": Origin(asked.actor.label(), said.external_ref) if said.external_ref else None,
+        "sealed": desk.vault.close(key, case_id, district, told),
+        "dossier": desk.vault.dossier(case_id, district, told, judgement.facts, known.flags)
         if judgement.facts.dossier_version
         else None,
-        ruling=ruling,
-        note=note(key, desk.new_id(), ruling.action, asked.at, asked.actor.label(), ruling.reason_text)
+        "ruling": ruling,
+        "note": note(key, desk.new_id(), ruling.action, asked.at, asked.actor.label(), ruling.reason_text)
         if ruling and ruling.reason_text
         else None,
-    )
-    also = (ruling.into,) if ruling and ruling.into else ()
-    return await desk.shell.submit(work(REGISTER, case_id, command, asked, district=district, also=also))
+    }
 
 
 def district_of(said: Statement, actor: Actor, districts: Container[str]) -> str:

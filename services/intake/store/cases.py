@@ -13,7 +13,7 @@ from libs.db.work import Change, Work
 from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.registration import Neighbours, Register
-from services.intake.store.rows import case_of
+from services.intake.store.rows import CASES, case_of
 
 MOST_TWINS = 5
 """Cases of the same phone that the answer to a registration names, the newest first."""
@@ -28,7 +28,7 @@ class IntakeStore:
 
     async def load(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, Case]:
         """The cases with all their clocks, without what is sealed."""
-        rows = await tx.fetch("select * from intake_case where case_id = any($1)", case_ids)
+        rows = await tx.fetch(f"{CASES} where c.case_id = any($1)", case_ids)
         clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
         return {row["case_id"]: case_of(row, clocks.get(row["case_id"], {})) for row in rows}
 
@@ -143,15 +143,17 @@ async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
         """
         update intake_case c set state = n.state, facts = n.facts, reminders = n.reminders,
             reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into,
-            said_urgency = n.said_urgency, happened_on = n.happened_on, warnings = n.warnings
+            said_urgency = n.said_urgency, happened_on = n.happened_on, warnings = n.warnings,
+            children = n.children
         from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::text[], $7::text[],
-            $8::uuid[], $9::date[], $10::jsonb[]) as n (case_id, state, facts, said_urgency, reminders,
-            reason_code, directed_to, merged_into, happened_on, warnings)
+            $8::uuid[], $9::date[], $10::jsonb[], $11::jsonb[]) as n (case_id, state, facts, said_urgency,
+            reminders, reason_code, directed_to, merged_into, happened_on, warnings, children)
         where c.case_id = n.case_id
         """,
         *_columns(cases, ("case_id", "stage", "facts", "said_urgency")),
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
+        [_json([child.as_json() for child in case.children]) for case in cases],
     )
 
 

@@ -1,14 +1,17 @@
 """From a row to the case that it holds."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from libs.events.base import CaseFacts
 from libs.messaging.deadline import Deadline
-from services.intake.domain.case import Case, Origin, Warning
+from services.intake.domain.case import Case, Child, Origin, Warning
+
+CASES: Final = "select c.*, x.closed from intake_case c left join closing x using (case_id)"
+"""Rows of `intake_case` with what mediation says of them; `c` and `x` are their names."""
 
 
 def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
@@ -27,5 +30,10 @@ def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
         happened_on=row["happened_on"],
         warnings=tuple(Warning(**warning) for warning in orjson.loads(row["warnings"])),
         twins=tuple(map(UUID, orjson.loads(row["twins"]))),
+        children=tuple(
+            Child(UUID(child["case_id"]), child["kind"], child["query_code"])
+            for child in orjson.loads(row["children"])
+        ),
+        closed=bool(row["closed"]),
         origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
     )

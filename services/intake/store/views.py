@@ -7,7 +7,7 @@ from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case
 from services.intake.handlers.desk import Query
 from services.intake.handlers.sealing import Kept
-from services.intake.store.rows import case_of
+from services.intake.store.rows import CASES, case_of
 
 
 class IntakeViews:
@@ -25,7 +25,7 @@ class IntakeViews:
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
         async with self._database.read() as tx:
-            row = await tx.fetchrow("select * from intake_case where case_id = $1", case_id)
+            row = await tx.fetchrow(f"{CASES} where c.case_id = $1", case_id)
         return case_of(row, {}) if row else None
 
     async def find(self, query: Query) -> list[tuple[Case, int]]:
@@ -53,7 +53,8 @@ class IntakeViews:
             where.add(_NEEDS[query.needs])
         traces = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
         sql = f"""
-            select c.*, h.version from intake_case c join case_head h using (case_id) {traces}
+            select c.*, x.closed, h.version from intake_case c join case_head h using (case_id)
+            left join closing x using (case_id) {traces}
             where {where.sql} order by c.case_id desc limit {query.limit + 1}
         """  # noqa: S608 - every value is a parameter
         async with self._database.read() as tx:

@@ -136,7 +136,8 @@ REVIEWED = set(
     case channel kind track category topic grid flags urgency released query_code received_at registered_at
     accepted_at headcount amount_fen real_name anonymous share_with_partner sms_consent lawful_route
     complained_about_org chosen_target facts parent has_needs dossier_version
-    decided changed with_registration reason_code directed_to into added removed count new_facts merged_from
+    decided changed with_registration reason_code directed_to into into_query_code child child_kind
+    added removed count new_facts merged_from
     late tell escalation
     assignment_id attempt org_id org_type target_type acceptance_working_days standing_acceptance by_person
     candidates rank area_level load_ratio out reasons co_mediators type speaks_language rule_version

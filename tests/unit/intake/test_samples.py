@@ -1,15 +1,15 @@
 """The thirteen sample cases: what the words, the fields and the address make of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from libs.messaging.deadline import Deadline
 from services.intake.domain.people import personal
-from services.intake.domain.registration import judge
+from services.intake.domain.registration import judge, register
 from services.intake.domain.statement import Statement, check
-from tests.unit.intake.build import DISTRICT, OTHER, known, registered, samples
+from tests.unit.intake.build import DISTRICT, OTHER, command, kept, known, moment, registered, samples
 
 
 def statement(no: int) -> Statement:
@@ -31,6 +31,18 @@ def test_codes_flags_urgency_and_grid_are_as_expected(no: int) -> None:
     told = {name: getattr(facts, name) for name in ("kind", "category", "topic", "grid", "urgency")}
     assert told == {name: expected[name] for name in told}
     assert list(facts.flags) == expected["flags"]
+
+
+def test_case_9_gives_the_body_that_it_is_forwarded_to_the_term_of_the_law() -> None:
+    then = datetime.fromisoformat(samples()[9]["clock"]["case.forwarded"])
+    sent = command(now=then, **statement(9).model_dump(mode="json"))
+    case = kept(register(None, sent, moment("dispatcher", version=0, now=then)))
+    (wanted,) = (
+        r for r in samples()[9]["expected"]["first_deadlines"] if r["start_event"] == "case.forwarded"
+    )
+    assert case.stage == "forwarded"
+    assert case.deadlines[wanted["rule"]].due_on == date.fromisoformat(wanted["due_on"])
+    assert case.deadlines[wanted["rule"]].provisional
 
 
 OURS = ("PROD-TRIAGE", "PET-NOTICE", "RISK-")
