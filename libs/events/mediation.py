@@ -217,6 +217,16 @@ class CaseEscalated(MediationEvent):
     reason_code: Code
 
 
+class ReplyIssued(MediationEvent):
+    """The public body answered the petition; `issued_on` is the day of the answer, which the citizen has."""
+
+    TYPE: ClassVar[str] = "reply.issued"
+
+    written: bool
+    issued_on: date
+    lawful_route: Code | None
+
+
 class CaseClosed(MediationEvent):
     """The case is closed with a coded result."""
 

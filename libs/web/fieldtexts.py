@@ -54,6 +54,7 @@ _TEXTS: dict[str, Title] = {
     "unknown_code": Title("未知代码", "not a code that is in use"),
     "other_district": Title("不属于该行政区", "of another district"),
     "twice": Title("重复", "given twice"),
+    "must_be_written": Title("须为书面形式", "must be in writing"),
     "not_for_child": Title("该类型不能作为子案", "this kind is no child of another case"),
     "no_parent": Title("上级区域不存在", "the area above it is unknown"),
     "not_the_address": Title("与地址中的编号不一致", "not the one in the address"),

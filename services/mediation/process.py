@@ -80,9 +80,9 @@ def _advice(done: str) -> Table:
     }
 
 
-def _by_persons(first: str) -> Table:
+def _by_persons(*states: str) -> Table:
     """A lifecycle without organisations: a person of the district has it."""
-    return {first: {}, "closed": {}}
+    return {state: {} for state in (*states, "closed")}
 
 
 ACTIONS: Final[Mapping[str, Table]] = {
@@ -90,8 +90,8 @@ ACTIONS: Final[Mapping[str, Table]] = {
     "CONSULTATION": _advice("advised"),
     "SUPPORT": _advice("advised"),
     "SERVICE": _advice("done"),
-    "PETITION": _by_persons("handling"),
-    "PETITION_LIGHT": _by_persons("studying"),
+    "PETITION": _by_persons("handling", "replied"),
+    "PETITION_LIGHT": _by_persons("studying", "replied"),
     "SEALED": _by_persons("transferred"),
 }
 
@@ -100,9 +100,14 @@ FIRST_STATE: Final = {track: next(iter(table)) for track, table in ACTIONS.items
 # --- acts of the district's own people ----------------------------------------------------------------------
 
 _UNHELD: Final = ("awaiting_assignment", "with_duty_desk", "referred")
-_OF_PERSONS: Final = ("handling", "studying", "transferred")
+_UNANSWERED: Final = ("handling", "studying")
+_OF_PERSONS: Final = (*_UNANSWERED, "replied", "transferred")
 
-STAFF: Final[Table] = {state: {"close": ("closed",)} for state in (*_UNHELD, *_OF_PERSONS)}
+STAFF: Final[Table] = {
+    **{state: {"close": ("closed",)} for state in (*_UNHELD, "replied", "transferred")},
+    **{state: {"reply": ("replied",)} for state in _UNANSWERED},
+}
+"""A petition is closed when it was answered, not before (XF22 art 32)."""
 
 # --- what other services tell -------------------------------------------------------------------------------
 

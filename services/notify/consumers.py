@@ -7,6 +7,7 @@ from libs.events.intake import (
     CaseAmended,
     CaseFlagsChanged,
     CaseForwarded,
+    CaseMerged,
     CaseRefused,
     CaseRegistered,
     CaseReleased,
@@ -20,6 +21,7 @@ from libs.events.mediation import (
     ConsentRecorded,
     ConsentRequested,
     MediationEnded,
+    ReplyIssued,
     SessionScheduled,
 )
 from libs.messaging.consumer import Apply, EventConsumer, StateReader
@@ -32,6 +34,7 @@ INTAKE: Final = EventConsumer(
         CaseRegistered: TELL,
         CaseRefused: TELL,
         CaseForwarded: TELL,
+        CaseMerged: TELL,
         CaseAccepted: LEARN,
         CaseAmended: LEARN,
         CaseFlagsChanged: LEARN,
@@ -51,6 +54,7 @@ MEDIATION: Final = EventConsumer(
         AgreementReached: TELL,
         MediationEnded: TELL,
         CaseExtended: TELL,
+        ReplyIssued: TELL,
         CaseClosed: TELL,
     },
 )

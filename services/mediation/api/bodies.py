@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from libs.events.mediation import Means, Party
-from services.mediation.domain import agreement, closing, consents, offers, sessions
+from services.mediation.domain import agreement, closing, consents, offers, petition, sessions
 from services.mediation.handlers.sealing import Sealer
 
 EARLIEST = date(2000, 1, 1)
@@ -249,6 +249,20 @@ class Extend(Body):
     def command(self, seal: Sealer) -> closing.Extend:
         """See `closing.extend`."""
         return closing.Extend(self.until, self.both_agree, seal(self.reason))
+
+
+class Reply(Body):
+    """A petition is answered; `issued_on` is the day of the answer, today where it is left out."""
+
+    form: Literal["written", "oral"]
+    content: Record
+    legal_basis: Paragraph | None = None
+    issued_on: Day | None = None
+
+    def command(self, seal: Sealer) -> petition.Reply:
+        """See `petition.reply`."""
+        written = self.form == "written"
+        return petition.Reply(written, seal.must(self.content), seal(self.legal_basis), self.issued_on)
 
 
 class Close(Body):

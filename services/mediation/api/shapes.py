@@ -5,7 +5,7 @@ from typing import Any
 from libs.messaging.deadline import Deadline, next_due
 from services.mediation.domain.case import Agreement, Case, Offer, Session
 from services.mediation.handlers.desk import File, Seen, Told
-from services.mediation.process import ACTIONS
+from services.mediation.process import ACTIONS, STAFF
 
 
 def summary(seen: Seen) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def whole(seen: Seen) -> dict[str, Any]:
 def for_staff(seen: Seen, timeline: list[Told]) -> dict[str, Any]:
     """A case with every offer, how each date was counted, and what was told of it."""
     return whole(seen) | {
+        "allowed": sorted(STAFF.get(seen.case.state, ())),
         "offers": [_offer(offer) for offer in seen.case.offers],
         "deadlines": [_clock(clock) | {"working": clock.working} for clock in _in_order(seen.case)],
         "timeline": [_event(told) for told in timeline],

@@ -63,9 +63,16 @@ async def case(request: Request, case_id: UUID, caller: Reader) -> Response:
     return json(shapes.for_staff(seen, await lists.timeline(case_id)), etag=etag(seen.version))
 
 
+@router.post("/cases/{case_id}/reply")
+async def reply(request: Request, case_id: UUID, said: bodies.Reply, caller: Closer) -> Response:
+    """Answer a petition or a suggestion."""
+    asked = acting(request, caller, moves=True)
+    return answer(await container(request).desk.act_for_district("reply", case_id, said, asked))
+
+
 @router.post("/cases/{case_id}/close")
 async def close(request: Request, case_id: UUID, said: bodies.Close, caller: Closer) -> Response:
-    """Close a case that no organisation holds."""
+    """Close a case that no organisation holds: a petition once it was answered."""
     asked = acting(request, caller, moves=True)
     return answer(await container(request).desk.act_for_district("close", case_id, said, asked))
 

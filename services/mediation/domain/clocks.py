@@ -171,7 +171,7 @@ def _started_by_intake(turn: Turn) -> dict[str, Deadline]:
     clocks = _started(turn, "case.registered", facts.received_at)
     if facts.accepted_at:
         clocks |= _started(turn, "case.accepted", facts.accepted_at)
-    if facts.flags:
+    if facts.flags and facts.parent is None:  # a danger's clocks run in the parent, once
         clocks |= _started(turn, "case.flags_changed", facts.received_at)
     for event, on in facts.facts.items():
         if event in turn.codes.book.dated_facts:

@@ -20,7 +20,17 @@ from libs.events.intake import (
 from libs.events.notify import MessageReceived
 from libs.events.routing import AssignmentExhausted, AssignmentProposed
 from libs.web.errors import Refusal
-from services.mediation.domain import agreement, breaches, clocks, closing, consents, facts, offers, sessions
+from services.mediation.domain import (
+    agreement,
+    breaches,
+    clocks,
+    closing,
+    consents,
+    facts,
+    offers,
+    petition,
+    sessions,
+)
 from services.mediation.domain.breaches import RanOut
 from services.mediation.domain.case import Case
 from services.mediation.domain.codes import Codes
@@ -45,7 +55,8 @@ PARTNER_RULES: Mapping[str, Rule] = {
 }
 """What an organisation may do, by the names of `process.ACTIONS`."""
 
-STAFF_RULES: Mapping[str, Rule] = {"close": closing.close_by_staff}
+STAFF_RULES: Mapping[str, Rule] = {"reply": petition.reply, "close": closing.close_by_staff}
+"""What a person of the district may do, by the names of `process.STAFF`."""
 
 
 class NoTrack(Refusal):

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.events.base import Owned
-from libs.events.intake import CaseForwarded, CaseRefused, CaseRegistered
+from libs.events.intake import CaseForwarded, CaseMerged, CaseRefused, CaseRegistered
 from libs.events.mediation import (
     AgreementReached,
     CaseClosed,
@@ -15,6 +15,7 @@ from libs.events.mediation import (
     CaseTakenUp,
     ConsentRequested,
     MediationEnded,
+    ReplyIssued,
     SessionScheduled,
 )
 from services.notify.domain.case import Correspondence, Message
@@ -26,6 +27,7 @@ Trigger = (
     CaseRegistered
     | CaseRefused
     | CaseForwarded
+    | CaseMerged
     | CaseOpened
     | CaseTakenUp
     | ConsentRequested
@@ -33,6 +35,7 @@ Trigger = (
     | AgreementReached
     | MediationEnded
     | CaseExtended
+    | ReplyIssued
     | CaseClosed
 )
 """The events that plan messages."""
@@ -115,10 +118,11 @@ def too_late(message: Message, rules: Rules, now: datetime) -> bool:
 
 
 def text(case: Correspondence, message: Message, rules: Rules) -> str:
-    """The SMS as it goes out. Raises Unsendable; a case whose facts are unknown has no query code to tell."""
-    values = dict(message.values)
-    if case.facts is not None:
-        values["no"] = case.facts.query_code
+    """The SMS as it goes out. Raises Unsendable; a case whose facts are unknown has no query code to tell.
+
+    The number is the case's own, but for a message that names another: that of the case it was joined to.
+    """
+    values = {"no": case.facts.query_code, **message.values} if case.facts else dict(message.values)
     values["tel"] = rules.telephones.get(case.district, "")
     template = rules.templates[message.template]
     return rules.letterhead.compose(template, {name: values.get(name, "") for name in template.placeholders})
@@ -170,6 +174,8 @@ def _message(
         values["d"] = day
     if isinstance(event, SessionScheduled):
         values["dt"] = spoken_time(event.starts_at)
+    if isinstance(event, CaseMerged) and event.into_query_code is not None:
+        values["no"] = event.into_query_code
     notice = (template.id, party, event.TYPE, occasion.version)
     return Message(
         occasion.new_id(),

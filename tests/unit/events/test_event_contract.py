@@ -137,6 +137,7 @@ REVIEWED = set(
     accepted_at headcount amount_fen real_name anonymous share_with_partner sms_consent lawful_route
     complained_about_org chosen_target facts parent has_needs dossier_version
     decided changed with_registration reason_code directed_to into into_query_code child child_kind
+    written issued_on
     added removed count new_facts merged_from
     late tell escalation
     assignment_id attempt org_id org_type target_type acceptance_working_days standing_acceptance by_person

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from libs.events.intake import CaseForwarded, CaseRefused
+from libs.events.intake import CaseForwarded, CaseMerged, CaseRefused
 from libs.events.mediation import (
     AgreementReached,
     CaseClosed,
     CaseOpened,
     ConsentRequested,
     MediationEnded,
+    ReplyIssued,
     SessionScheduled,
 )
 from services.notify.domain.planning import Trigger, assess, plan, text
@@ -92,6 +93,22 @@ def forwarded() -> CaseForwarded:
     )
 
 
+def merged() -> CaseMerged:
+    return CaseMerged(
+        **COMMON,
+        case=case_facts(),
+        into=UUID(int=8),
+        into_query_code="F2RSTCDE",
+        reason_code="REPEAT_IN_HANDLING",
+        with_registration=True,
+    )
+
+
+def replied() -> ReplyIssued:
+    told = COMMON | {"state": "replied", "track": "PETITION"}
+    return ReplyIssued(**told, written=True, issued_on=date(2026, 3, 20), lawful_route="R6")
+
+
 def told(event: Trigger, rules: Rules, **case: Any) -> list[tuple[str, str]]:
     return [(m.template, m.party) for m in plan(correspondence(**case), occasion(event), rules)]
 
@@ -106,6 +123,7 @@ def told(event: Trigger, rules: Rules, **case: Any) -> list[tuple[str, str]]:
         (registered(decided="merge"), []),
         (refused(), ["N03"]),
         (forwarded(), ["N04"]),
+        (merged(), ["N05"]),
         (taken_up(), ["N07"]),
         (consent("applicant"), ["N08"]),
         (session("applicant", "respondent"), ["N09"]),
@@ -125,6 +143,21 @@ def test_the_acceptance_of_the_registration_itself_is_not_told_again(rules: Rule
     petition = {"facts": facts(kind="PET", track="PETITION")}
     assert told(opened(accepted_at=NOON), rules, **petition) == []
     assert told(opened(accepted_at=NOON + timedelta(hours=2)), rules, **petition) == [("N02", "applicant")]
+
+
+@pytest.mark.parametrize(("route", "messages"), [("R6", ["N16"]), ("R5", []), (None, [])])
+def test_only_the_answer_to_a_petition_proper_is_told(
+    rules: Rules, route: str | None, messages: list[str]
+) -> None:
+    petition = facts(kind="PET", track="PETITION", lawful_route=route)
+    assert [name for name, _ in told(replied(), rules, facts=petition)] == messages
+
+
+def test_a_merged_case_is_told_under_the_number_of_the_first(rules: Rules) -> None:
+    case = correspondence(facts=facts())
+    (message,) = plan(case, occasion(merged()), rules)
+    assert "F2RSTCDE" in text(case, message, rules)
+    assert "K7M2P9QX" not in text(case, message, rules)
 
 
 def test_a_respondent_hears_only_after_it_agreed_to_take_part(rules: Rules) -> None:
