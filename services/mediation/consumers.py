@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from libs.messaging.consumer import Apply, EventConsumer, StateReader
+from libs.events.notify import MessageFailed, MessageReceived, MessageSuppressed
+from libs.messaging.consumer import Apply, ApplyEvents, EventConsumer, Projection, StateReader
 from services.mediation.handlers.cases import UseCases
 
 ORGANISATIONS: Final = "mediation.routing-organisation"
@@ -25,3 +26,9 @@ def states(dossiers: Apply, organisations: Apply) -> Sequence[StateReader]:
         StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers, gather=0.1),
         StateReader(ORGANISATIONS, "routing.organisation.v1", organisations),
     )
+
+
+def projections(calls: ApplyEvents) -> Sequence[Projection]:
+    """The calls that messages ask for, also of cases that mediation never opens."""
+    fates = (MessageSuppressed, MessageFailed, MessageReceived)
+    return (Projection("mediation.notify-calls", [MessageReceived.TOPIC], calls, types=fates),)

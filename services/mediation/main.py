@@ -14,11 +14,13 @@ from services.mediation.handlers.cases import use_cases
 from services.mediation.handlers.desk import Desk
 from services.mediation.handlers.sealing import Vault
 from services.mediation.handlers.sweeping import BEAT_EVERY, LOOK_EVERY, Recount, Sweeper
+from services.mediation.handlers.tasking import Calls, TaskDesk
 from services.mediation.settings import Settings
 from services.mediation.store.cases import CaseStore
 from services.mediation.store.copies import Dossiers, PartnerKeys, apply_organisations
 from services.mediation.store.outages import beat
 from services.mediation.store.provisional import provisional
+from services.mediation.store.tasks import TaskLists, TaskStore, add_calls
 from services.mediation.store.views import Views
 
 
@@ -30,6 +32,7 @@ async def build(platform: Platform) -> Service:
     vault = Vault(platform.keyring)
     views = Views(platform.database, vault)
     shell = platform.shell(CaseStore())
+    tasks = TaskDesk(platform.shell(TaskStore()), TaskLists(platform.database))
     worker = platform.worker_database
     sweeper = Sweeper(shell.on(worker), uses.clock, platform.now, partial(beat, worker))
     recount = Recount(
@@ -38,12 +41,13 @@ async def build(platform: Platform) -> Service:
     return Service(
         api=platform.app(
             ROUTERS,
-            Container(Desk(shell, views, uses, uuid7), views, codes.book, codes.calendar),
+            Container(Desk(shell, views, uses, uuid7), views, tasks, codes.book, codes.calendar),
             keys=PartnerKeys(platform.database, consumers.ORGANISATIONS),
         ),
         shell=shell,
         consumers=consumers.events(uses),
         states=[Reaction(reader) for reader in consumers.states(Dossiers(vault).apply, apply_organisations)],
+        projections=consumers.projections(Calls(codes, add_calls).apply),
         fire=sweeper.fire,
         loops=[
             Loop("pulse", sweeper.follow, drain=2, stalled_after=BEAT_EVERY * 12),

@@ -23,9 +23,10 @@ from libs.db.shell import Shell
 from libs.events.base import Payload
 from libs.events.dossier import DossierSealed
 from libs.events.envelope import Envelope, to_headers
+from libs.events.notify import MessageReceived
 from libs.events.organisation import KeyHash, OrganisationChanged
 from libs.events.registry import encode
-from libs.messaging.consumer import EventRunner, StateRunner
+from libs.messaging.consumer import EventRunner, ProjectionRunner, StateRunner
 from libs.messaging.deadlines import Sweep
 from libs.messaging.reader import KafkaPlace
 from libs.messaging.relay import VERSION_HEADER
@@ -50,9 +51,11 @@ from services.mediation.handlers.cases import use_cases
 from services.mediation.handlers.desk import Desk
 from services.mediation.handlers.sealing import Vault
 from services.mediation.handlers.sweeping import Sweeper
+from services.mediation.handlers.tasking import Calls, TaskDesk
 from services.mediation.store.cases import CaseStore
 from services.mediation.store.copies import Dossiers, PartnerKeys, apply_organisations
 from services.mediation.store.outages import beat
+from services.mediation.store.tasks import TaskLists, TaskStore, add_calls
 from services.mediation.store.views import Views
 from tests.unit.mediation.play import DATA, DISTRICT
 
@@ -88,6 +91,7 @@ class Door:
     sweeper: Sweeper
     runners: Mapping[str, EventRunner[Case]]
     states: Mapping[str, StateRunner]
+    calls: ProjectionRunner
     partners: dict[str, str] = field(default_factory=dict)
     heard: dict[tuple[str, UUID], int] = field(default_factory=dict)
 
@@ -98,6 +102,8 @@ class Door:
         for topic in dict.fromkeys(event.TOPIC for event in events):
             records = [self.record(event) for event in events if event.TOPIC == topic]
             await self.runners[topic].handle(records, ())
+            if topic == MessageReceived.TOPIC:
+                await self.calls.handle(records, ())
 
     def record(self, event: Payload) -> Any:
         """The event as the relay would have published it."""
@@ -167,11 +173,11 @@ class Door:
 
     # --- people and organisations ---------------------------------------------------------------------------
 
-    def token(self, *roles: str, districts: tuple[str, ...] = (DISTRICT,)) -> str:
+    def token(self, *roles: str, user: str = "somebody", districts: tuple[str, ...] = (DISTRICT,)) -> str:
         """A staff token; a supervisor's unless told otherwise."""
         return tokens.issue(
             tokens.newest_signing_key(self.keys),
-            sub="somebody",
+            sub=user,
             roles=roles or ("supervisor",),
             districts=districts,
             now=self.clock.now(),
@@ -262,7 +268,9 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Door]:
         rate=RateLimit(10_000, 10_000),
         keys=PartnerKeys(database, consumers.ORGANISATIONS),
     )
-    container = Container(Desk(shell, views, uses, uuid7), views, codes.book, codes.calendar)
+    sheets = Shell(database, TaskStore(), Surroundings("mediation", clock.now, uuid7))
+    tasks = TaskDesk(sheets, TaskLists(database))
+    container = Container(Desk(shell, views, uses, uuid7), views, tasks, codes.book, codes.calendar)
     app = create_app(
         "mediation",
         routers=ROUTERS,
@@ -291,6 +299,9 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Door]:
                     for consumer in consumers.events(uses)
                 },
                 {reader.topic: StateRunner(reader, database, PLACE, clock.now) for reader in states},
+                ProjectionRunner(
+                    *consumers.projections(Calls(codes, add_calls).apply), database, PLACE, clock.now
+                ),
             )
     finally:
         readiness.stop()

@@ -11,6 +11,7 @@ from libs.web.etag import if_match
 from libs.web.idempotency import idempotency
 from libs.web.principal import Principal
 from services.mediation.handlers.desk import Asked, Desk, Lists
+from services.mediation.handlers.tasking import TaskDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Container:
 
     desk: Desk
     lists: Lists
+    tasks: TaskDesk
     book: RuleBook
     calendar: Calendar
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from libs.messaging.deadline import Deadline, next_due
+from services.mediation.domain import tasks
 from services.mediation.domain.case import Agreement, Case, Offer, Session
 from services.mediation.handlers.desk import File, Seen, Told
 from services.mediation.process import ACTIONS, STAFF
@@ -12,6 +13,7 @@ def summary(seen: Seen) -> dict[str, Any]:
     """A case in a list."""
     case, facts = seen.case, seen.case.facts
     due = next_due(case.deadlines)
+    task = min(case.tasks, key=lambda task: task.due_at, default=None)
     return {
         "case_id": case.case_id,
         "version": seen.version,
@@ -28,6 +30,7 @@ def summary(seen: Seen) -> dict[str, Any]:
         "received_at": facts.received_at,
         "owner": case.owner,
         "due": due and {"rule": due.rule, "due_on": due.due_on, "due_at": due.due_at},
+        "task": task and {"queue": task.queue, "reason_code": task.reason_code, "due_at": task.due_at},
     }
 
 
@@ -56,6 +59,7 @@ def for_staff(seen: Seen, timeline: list[Told]) -> dict[str, Any]:
         "allowed": sorted(STAFF.get(seen.case.state, ())),
         "offers": [_offer(offer) for offer in seen.case.offers],
         "deadlines": [_clock(clock) | {"working": clock.working} for clock in _in_order(seen.case)],
+        "tasks": [tasks.shown(task, seen.case.case_id, seen.case.district) for task in seen.case.tasks],
         "timeline": [_event(told) for told in timeline],
     }
 

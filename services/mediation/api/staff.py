@@ -1,6 +1,6 @@
-"""HTTP in for people of the district (interfaces.md 5): cases, clocks, tasks."""
+"""HTTP in for people of the district (interfaces.md 5): cases and clocks."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -24,14 +24,11 @@ READERS: Final = ("operator", "dispatcher", "supervisor", "duty_officer")
 CLOSERS: Final = ("dispatcher", "supervisor", "duty_officer")
 
 CASES: Final = "mediation-cases"
-TASKS: Final = "tasks"
 
 Reader = Annotated[Principal, Depends(staff(*READERS, SEALED_OFFICER))]
 Closer = Annotated[Principal, Depends(staff(*CLOSERS, SEALED_OFFICER))]
 Anybody = Annotated[Principal, Depends(staff())]
-Worker = Annotated[Principal, Depends(staff(*CLOSERS))]
 State = Annotated[str | None, Query(pattern=r"^[a-z_]{1,40}$")]
-Name = Annotated[str | None, Query(max_length=64)]
 
 router = APIRouter(prefix="/v1", tags=["staff"])
 
@@ -85,21 +82,3 @@ async def preview_deadline(request: Request, said: PreviewRequest, caller: Anybo
         return json(preview(said, behind.book, behind.calendar))
     except CountingError as error:
         raise Invalid(errors=[FieldError(error.pointer, error.code, error.detail)]) from error
-
-
-@router.get("/tasks")
-async def tasks(
-    request: Request,
-    caller: Worker,
-    queue: Name = None,
-    owner: Name = None,
-    state: Literal["open", "taken", "done"] = "open",
-    limit: Limit = paging.DEFAULT_LIMIT,
-    after: After = None,
-) -> Response:
-    """What persons have to do, the longest waiting first."""
-    begin = paging.decode(TASKS, after, UUID)
-    wanted = Wanted(limit + 1, state, begin[0] if begin else None)
-    found = await container(request).lists.tasks(caller.districts, queue, owner, wanted)
-    last = paging.encode(TASKS, UUID(found[limit - 1]["task_id"])) if len(found) > limit else None
-    return json(paging.page(found[:limit], last))

@@ -79,7 +79,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that a person has to do about the case, in a queue, by a time."""
+    """Something that a person has to do about the case, in a queue, by a time.
+
+    `about` names the message that a call stands in for; such a call is owed whatever the case does.
+    """
 
     task_id: UUID
     queue: str
@@ -88,6 +91,8 @@ class Task:
     due_at: datetime
     state: Literal["open", "taken", "done"] = "open"
     owner: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

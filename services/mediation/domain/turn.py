@@ -60,8 +60,10 @@ class Turn:
             self.become(tasks=(*self.case.tasks, task))
 
     def tasks_done(self) -> None:
-        """The case went on: what persons were asked to do about it is settled."""
-        self.become(tasks=tuple(replace(task, state="done") for task in self.case.tasks))
+        """The case went on: what persons were asked to do about it is settled, calls to citizens are not."""
+        self.become(
+            tasks=tuple(task if task.about else replace(task, state="done") for task in self.case.tasks)
+        )
 
     def ignore(self, reason: str) -> None:
         """The event means nothing here, and why; nothing may be told beside it."""

@@ -110,10 +110,6 @@ class Lists(Protocol):
 
     async def timeline(self, case_id: UUID) -> list[Told]: ...
 
-    async def tasks(
-        self, districts: Collection[str], queue: str | None, owner: str | None, wanted: Wanted
-    ) -> list[dict[str, Any]]: ...
-
 
 class Command(Protocol):
     """A request body: its words are sealed before the command is queued (G4)."""

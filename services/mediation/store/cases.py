@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from libs.db.pool import Tx
 from libs.db.work import Change, Work
 from libs.messaging import deadlines
-from services.mediation.domain.case import Case, Note, Task
+from services.mediation.domain.case import Case, Note
+from services.mediation.store.tasks import unfinished
 
 CASE: Final = TypeAdapter(Case)
 ELSEWHERE: Final = {"deadlines", "tasks", "notes"}
@@ -25,7 +26,7 @@ class CaseStore:
         rows = await tx.fetch("select case_id, data from mediation_case where case_id = any($1)", case_ids)
         found = [row["case_id"] for row in rows]
         clocks = await deadlines.load(tx, found)
-        tasks = await _unfinished(tx, found)
+        tasks = await unfinished(tx, found)
         return {
             row["case_id"]: replace(
                 CASE.validate_json(row["data"]),
@@ -56,20 +57,6 @@ class CaseStore:
 
     async def share(self, tx: Tx, works: Sequence[Work[Case, Any]]) -> None:
         """Mediation decides each case by itself."""
-
-
-async def _unfinished(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, tuple[Task, ...]]:
-    found: dict[UUID, tuple[Task, ...]] = {}
-    rows = await tx.fetch(
-        """
-        select case_id, task_id, queue, reason_code, created_at, due_at, state, owner from task
-        where case_id = any($1) and state <> 'done' order by task_id
-        """,
-        case_ids,
-    )
-    for case_id, *fields in rows:
-        found[case_id] = (*found.get(case_id, ()), Task(*fields))
-    return found
 
 
 async def _write_cases(tx: Tx, cases: Sequence[Case]) -> None:

@@ -1,4 +1,4 @@
-"""What is read without deciding: lists, a case, a partner's file, timelines, the feed, tasks."""
+"""What is read without deciding: lists, a case, a partner's file, timelines, the feed."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -19,6 +19,7 @@ from services.mediation.handlers.desk import File, Said, Seen, Told, Wanted
 from services.mediation.handlers.sealing import CaseKey, Vault
 from services.mediation.store.cases import CASE
 from services.mediation.store.copies import case_keys
+from services.mediation.store.tasks import unfinished
 
 SERVICE: Final = "mediation"
 NOTES: Final = 200
@@ -172,30 +173,6 @@ class Views:
             )
         return [_told(row) for row in rows]
 
-    async def tasks(
-        self, districts: Collection[str], queue: str | None, owner: str | None, wanted: Wanted
-    ) -> list[dict[str, Any]]:
-        """What persons have to do, the longest waiting first."""
-        async with self._database.read() as tx:
-            rows = await tx.fetch(
-                """
-                select task_id::text, case_id::text, district, queue, reason_code, created_at, due_at, state,
-                    owner
-                from task
-                where district = any($1) and ($2::text is null or queue = $2)
-                  and ($3::text is null or owner = $3) and state = $4 and ($5::uuid is null or task_id > $5)
-                  and queue <> 'SEALED'
-                order by task_id limit $6
-                """,
-                sorted(districts),
-                queue,
-                owner,
-                wanted.state,
-                wanted.after,
-                wanted.limit,
-            )
-        return [dict(row) for row in rows]
-
     async def _page(self, where: str, whose: object, wanted: Wanted, *more: object) -> list[Seen]:
         async with self._database.read() as tx:
             rows = await tx.fetch(_SEEN + where, whose, wanted.state, wanted.after, wanted.limit, *more)
@@ -208,10 +185,16 @@ async def _one(tx: Tx, where: str, case_id: UUID) -> Seen | None:
 
 
 async def _with_clocks(tx: Tx, rows: Sequence[Any]) -> list[Seen]:
-    clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
+    case_ids = [row["case_id"] for row in rows]
+    clocks, tasks = await deadlines.load(tx, case_ids), await unfinished(tx, case_ids)
     return [
         Seen(
-            replace(CASE.validate_json(row["data"]), deadlines=clocks.get(row["case_id"], {})), row["version"]
+            replace(
+                CASE.validate_json(row["data"]),
+                deadlines=clocks.get(row["case_id"], {}),
+                tasks=tasks.get(row["case_id"], ()),
+            ),
+            row["version"],
         )
         for row in rows
     ]
