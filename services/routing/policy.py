@@ -7,7 +7,7 @@ the only one of it that covers the grid.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -94,10 +94,14 @@ def seal(ask: Ask) -> Choice | None:
 
 
 def hold_flagged(ask: Ask) -> Choice | None:
-    """A flag that forbids automatic routing holds until a person releases the case (flags.json)."""
+    """A flag that forbids automatic routing holds until a person releases the case (flags.json). The person
+    is told whom to think of: the bodies that hear of such a danger, who supports matters of the category."""
     if ask.case.released or ask.rules.holding_flags.isdisjoint(ask.case.flags):
         return None
-    return _to_person(ask, DUTY_DESK, "HELD_BY_FLAG", DUTY_DESK)
+    told = [type_ for flag in ask.case.flags for type_ in ask.rules.told_of[flag]]
+    types = [*told, *(ask.category.co_targets if ask.category else ())]
+    choice = _to_person(ask, DUTY_DESK, "HELD_BY_FLAG", DUTY_DESK)
+    return replace(choice, co_mediators=_supporters(ask, types))
 
 
 def hold_unplaced(ask: Ask) -> Choice | None:
@@ -329,8 +333,12 @@ def _co_mediators(ask: Ask) -> tuple[Co, ...]:
     """Who supports the lead: the types that the category names, ETH only when asked for."""
     if not ask.category or not ask.by_category:
         return ()
-    types = [type_ for type_ in ask.category.co_targets if type_ != ask.target]
-    return tuple(_support(ask, type_) for type_ in types if type_ not in ASKED_FOR or ask.case.ethnic_support)
+    return _supporters(ask, [type_ for type_ in ask.category.co_targets if type_ != ask.target])
+
+
+def _supporters(ask: Ask, types: Iterable[str]) -> tuple[Co, ...]:
+    wanted = [type_ for type_ in types if type_ not in ASKED_FOR or ask.case.ethnic_support]
+    return tuple(_support(ask, type_) for type_ in dict.fromkeys(wanted))
 
 
 def _support(ask: Ask, type_: str) -> Co:

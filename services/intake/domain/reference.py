@@ -54,6 +54,8 @@ class Reference:
     """Organisation types and the organisations themselves: whoever a matter can be directed to."""
     type_of: Mapping[str, str]
     """The type of each organisation, by its id."""
+    partner_types: frozenset[str]
+    """Types that mediate, advise or support; none of them decides a petition."""
     child_kinds: frozenset[str]
     """Kinds that may stand under another case: a dispute, a consultation, support, a service."""
     modes: frozenset[str]
@@ -91,6 +93,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         organisation_types=types,
         bodies=types.union(type_of),
         type_of=type_of,
+        partner_types=frozenset(row["code"] for row in organisations["types"] if row["class"] == "partner"),
         child_kinds=frozenset(
             row["code"] for row in data["kinds"]["kinds"] if row["track"] in TRACKS_OF_CHILDREN
         ),

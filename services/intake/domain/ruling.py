@@ -25,13 +25,15 @@ from services.intake.domain.reference import Reference
 from services.intake.domain.statement import Ruling, ruling_faults
 
 PETITION: Final = "PETITION"
+BY_PUBLIC_BODIES: Final = frozenset({PETITION, "PETITION_LIGHT"})
+"""Tracks whose matter a dispatcher directs to the organ with power to handle it (XF22 arts 22, 23)."""
 
 OPEN_FOR_RULING: Final = frozenset({"registered"})
 MERGE_TARGETS: Final = frozenset({"registered", "accepted", "forwarded"})
 """A repeated matter joins one that is still being handled (XF22 art 19)."""
 
 _USES: Final[Mapping[str, frozenset[str]]] = {
-    "accept": frozenset({"lawful_route"}),
+    "accept": frozenset({"directed_to", "lawful_route"}),
     "refuse": frozenset({"reason_code", "directed_to", "lawful_route"}),
     "forward": frozenset({"reason_code", "directed_to", "lawful_route"}),
     "merge": frozenset({"reason_code", "into"}),
@@ -103,6 +105,10 @@ def _misfits(case: Case, command: Settle) -> Iterator[FieldError]:
     }.get(ruling.action)
     if missing and missing[1]:
         yield FieldError(f"{at}/{missing[0]}", "required")
+    if ruling.action == "accept" and ruling.directed_to is not None:
+        by_partner = known.type_of.get(ruling.directed_to, ruling.directed_to) in known.partner_types
+        if by_partner or case.facts.track not in BY_PUBLIC_BODIES:
+            yield FieldError(f"{at}/directed_to", "not_for_action", "a petition goes to a public body")
     yield from _route_misfits(case, command)
 
 
@@ -127,8 +133,11 @@ def _directed_to(command: Settle) -> str | None:
 
 
 def _accept(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
-    case = replace(case, stage="accepted").with_facts(
-        accepted_at=moment.now, lawful_route=command.ruling.lawful_route
+    to, known = command.ruling.directed_to, command.known
+    case = replace(case, stage="accepted", directed_to=to).with_facts(
+        accepted_at=moment.now,
+        lawful_route=command.ruling.lawful_route,
+        chosen_target=known.type_of.get(to, to) if to else case.facts.chosen_target,
     )
     event = CaseAccepted(**header(case), case=case.told_facts(), with_registration=command.with_registration)
     return Decision(case, [event], audit=audited("case.accepted", case, lawful_route=case.facts.lawful_route))

@@ -35,6 +35,8 @@ class Rules:
     flags: frozenset[str]
     holding_flags: frozenset[str]
     """Flags that keep a case from the router until a person releases it."""
+    told_of: Mapping[str, tuple[str, ...]]
+    """Types of bodies that hear of a case with the flag."""
     bounces_max: int
 
     @classmethod
@@ -56,6 +58,7 @@ class Rules:
             holding_flags=frozenset(
                 row["code"] for row in data["flags"]["flags"] if not row["auto_routing_allowed"]
             ),
+            told_of={row["code"]: tuple(row.get("tell", ())) for row in data["flags"]["flags"]},
             bounces_max=next(row["value"] for row in data["limits"]["limits"] if row["id"] == "BOUNCES_MAX"),
         )
 

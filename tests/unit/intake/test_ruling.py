@@ -196,3 +196,17 @@ def test_the_free_text_of_a_ruling_is_kept_sealed() -> None:
     assert decision.case is not None
     assert decision.case.notes == (text,)
     assert "sealed" not in str(decision.events)
+
+
+@pytest.mark.parametrize(("to", "target"), [("SD-NT", "STREET_DUTY"), ("COURT", "COURT")])
+def test_an_accepted_petition_is_directed_to_the_body_that_handles_it(to: str, target: str) -> None:
+    decision = settle(petition(), ruling("accept", lawful_route="R6", directed_to=to), moment("dispatcher"))
+    assert kept(decision).directed_to == to
+    assert kept(decision).facts.chosen_target == target
+
+
+@pytest.mark.parametrize("to", ["LAB-01", "PMC"])
+def test_no_partner_decides_a_petition(to: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        settle(petition(), ruling("accept", lawful_route="R6", directed_to=to), moment("dispatcher"))
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [("/directed_to", "not_for_action")]

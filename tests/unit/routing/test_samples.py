@@ -48,12 +48,13 @@ def test_a_sample_case_goes_where_it_should(case: dict[str, Any]) -> None:
     assert destination(choice) == (case["expected"]["target_type"], case["expected"]["target_organisation"])
 
 
-# 5 and 10 name the bodies that people tell of a danger; 12 is merged and never routed.
-@pytest.mark.parametrize("case", [c for c in CASES if c["no"] not in (5, 10, 12)], ids=lambda c: str(c["no"]))
+# 12 is merged and never routed.
+@pytest.mark.parametrize("case", [c for c in CASES if c["no"] != 12], ids=lambda c: str(c["no"]))
 def test_a_sample_case_gets_its_co_mediators(case: dict[str, Any]) -> None:
     choice = choose(question_of(case), SEEDED, {}, RULES)
     assert [co.type for co in choice.co_mediators] == case["expected"]["co_target_types"]
-    assert all(co.org_id for co in choice.co_mediators)
+    # Nobody knows where the caller of case 5 is, so no counsellor of her area can be named.
+    assert all(co.org_id for co in choice.co_mediators) == (case["no"] != 5)
 
 
 @pytest.mark.parametrize(("no", "reason"), [(5, "DUTY_DESK"), (10, "DUTY_DESK"), (9, "REFERRAL")])
