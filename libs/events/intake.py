@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from libs.events.base import CaseFacts, Code, Count, Owned
+from libs.events.base import CaseFacts, Code, Count, Owned, QueryCode
 
 
 class IntakeEvent(Owned):
@@ -71,7 +71,7 @@ class CaseMerged(IntakeEvent):
 
     case: CaseFacts
     into: UUID
-    into_query_code: Code | None = None
+    into_query_code: QueryCode | None = None
     reason_code: Code
     with_registration: bool
 

@@ -77,12 +77,14 @@ async def play(chosen: Sequence[tuple[samples.Sample, script.Part]]) -> list[rep
     """Enter the cases one by one, let all take their course at once, then see what became of them."""
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         doors = await Doors.open(session)
-        players = [Player(doors, sample) for sample, _ in chosen]
+        players = [Player(doors, sample, part.entered_by) for sample, part in chosen]
+        entered: dict[int, str] = {}
         for player in players:
-            await player.register()
+            await player.register(entered)
+            entered[player.sample.number] = player.trail.case_id or ""
         parts = [part for _, part in chosen]
         await asyncio.gather(*(player.play(part) for player, part in zip(players, parts, strict=True)))
-        found = await find(doors, [player.trail for player in players])
+        found = await find(doors, {player.sample.number: player.trail for player in players})
         await doors.take_keys_back()
         return [
             report.Story(player.sample, findings, player.trail.trouble)

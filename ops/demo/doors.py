@@ -105,6 +105,10 @@ class Doors:
         doors.mark = sent[-1]["id"] if sent else "0"
         return doors
 
+    def officer(self, role: str, service: str) -> Door:
+        """A service, for an officer of the district."""
+        return Door(self.session, Installation.current().url(service), tokens.issue(role, f"demo-{role}"))
+
     async def partner(self, org_id: str) -> Door:
         """The partner API for an organisation's software, open as soon as this returns."""
         if org_id not in self._partners:
@@ -123,6 +127,17 @@ class Doors:
             await self.notify.get("/v1/messages", case_id=case_id, limit="100")
         ).body["items"]
         return told
+
+    async def attempts(self, case_id: str) -> list[dict[str, Any]]:
+        """Where routing sent a case, attempt by attempt; none while routing has not heard of it."""
+        try:
+            answer = await self.routing.get(f"/v1/cases/{case_id}/assignments")
+        except Refused as refused:
+            if refused.status == 404:
+                return []
+            raise
+        attempts: list[dict[str, Any]] = answer.body["items"]
+        return attempts
 
     async def at_mediation(self, case_id: str) -> dict[str, Any] | None:
         """The case as mediation's staff see it; None while mediation has not heard of it."""

@@ -41,16 +41,22 @@ class Findings:
     suppressed: Sequence[Mapping[str, Any]]
 
 
-async def find(doors: Doors, trails: Sequence[Trail]) -> list[Findings | None]:
-    """What became of each case; None for one that was never entered or that a service does not show.
+async def find(doors: Doors, trails: Mapping[int, Trail]) -> list[Findings | None]:
+    """What became of each case, by its number; None for one that was never entered or that no service shows.
 
-    The messages of all cases are known first: an SMS is a case's own only if it is no other's.
+    The messages of all cases and their children are known first: an SMS is a case's own only if it is no
+    other's.
     """
-    messages = await asyncio.gather(*(trail.attempt(_messages(doors, trail)) for trail in trails))
-    got = sms.received(chain.from_iterable(found or () for found in messages), await doors.ledger())
-    told = zip(trails, messages, strict=True)
+    messages = await asyncio.gather(*(trail.attempt(_messages(doors, trail)) for trail in trails.values()))
+    of_children = await asyncio.gather(
+        *(trail.attempt(_messages_of_children(doors, trail)) for trail in trails.values())
+    )
+    every = chain.from_iterable(found or () for found in (*messages, *of_children))
+    got = sms.received(every, await doors.ledger())
+    told = zip(trails.values(), messages, strict=True)
+    numbers = {trail.case_id: number for number, trail in trails.items() if trail.case_id}
     return await asyncio.gather(
-        *(trail.attempt(_of_one(doors, trail, own or [], got)) for trail, own in told)
+        *(trail.attempt(_of_one(doors, trail, own or [], got, numbers)) for trail, own in told)
     )
 
 
@@ -68,19 +74,31 @@ async def _messages(doors: Doors, trail: Trail) -> list[dict[str, Any]]:
     return await settled(doors, _entered(trail))
 
 
+async def _messages_of_children(doors: Doors, trail: Trail) -> list[dict[str, Any]]:
+    children = (await doors.intake.get(f"/v1/cases/{_entered(trail)}")).body["children"]
+    found = await asyncio.gather(*(settled(doors, child["case_id"]) for child in children))
+    return [message for messages in found for message in messages]
+
+
 async def _of_one(
-    doors: Doors, trail: Trail, messages: Sequence[Mapping[str, Any]], got: Sequence[Sms]
+    doors: Doors,
+    trail: Trail,
+    messages: Sequence[Mapping[str, Any]],
+    got: Sequence[Sms],
+    numbers: Mapping[str, int],
 ) -> Findings:
     case_id = _entered(trail)
     intake = (await doors.intake.get(f"/v1/cases/{case_id}")).body
-    attempts = (await doors.routing.get(f"/v1/cases/{case_id}/assignments")).body["items"]
+    attempts = await doors.attempts(case_id)
     mediation = await doors.at_mediation(case_id)
     mine = [one for one in got if one.concerns(case_id, trail.phone)]
     suppressed = [message for message in messages if message["state"] == "suppressed"]
     return Findings(
-        values=_of_intake(intake)
-        | _of_routing(attempts)
+        values=_of_intake(intake, numbers)
+        | await _route(doors, intake, attempts)
         | {
+            "children": [await _child(doors, child) for child in intake["children"]],
+            "offered": any(attempt["org_id"] for attempt in attempts),
             "sms_allowed": all(message["party"] != "applicant" for message in suppressed),
             "first_messages": [
                 one.template for one in mine if one.among_first(trail.intake, trail.mediation)
@@ -106,19 +124,57 @@ async def _names(doors: Doors, org_ids: Iterable[str]) -> dict[str, str]:
     return {org_id: f"{org['name']} {org['name_en']}" for org_id, org in found.items()}
 
 
-def _of_intake(case: Mapping[str, Any]) -> dict[str, Any]:
+def _of_intake(case: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[str, Any]:
     names = ("kind", "category", "topic", "grid", "flags", "urgency", "state", "reason_code", "lawful_route")
-    return {name: case[name] for name in names}
+    into = case["merged_into"]
+    return {name: case[name] for name in names} | {
+        "duplicate_of": numbers.get(into, into),
+        "new_case_number": into is None,
+    }
 
 
-def _of_routing(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the rule sent the case at first: an organisation, or to whom it referred it."""
-    first = attempts[0] if attempts else {}
-    referral = first.get("referral") or {}
+async def _route(
+    doors: Doors, intake: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Where the case went at first, and whether without a person's word: to an organisation or to whom the
+    rule referred it; else to the body that intake directed it to, or with the case it was joined to."""
+    if intake["merged_into"]:
+        return _target((await doors.attempts(intake["merged_into"]))[0]) | {
+            "co_target_types": [],
+            "auto_route_allowed": False,
+        }
+    if attempts:
+        return _target(attempts[0]) | {"auto_route_allowed": attempts[0]["org_id"] is not None}
+    org_id = intake["directed_to"]
+    org = (await doors.routing.get(f"/v1/organisations/{org_id}")).body if org_id else {"type": None}
     return {
-        "target_type": first.get("org_type") or referral.get("type"),
-        "target_organisation": first.get("org_id") or referral.get("org_id"),
-        "co_target_types": [co["type"] for co in first.get("co_mediators", ())],
+        "target_type": org["type"],
+        "target_organisation": org_id,
+        "co_target_types": [],
+        "auto_route_allowed": intake["state"] == "forwarded",
+    }
+
+
+def _target(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    referral = attempt["referral"] or {}
+    return {
+        "target_type": attempt["org_type"] or referral.get("type"),
+        "target_organisation": attempt["org_id"] or referral.get("org_id"),
+        "co_target_types": [co["type"] for co in attempt["co_mediators"]],
+    }
+
+
+CHILD_TYPES = {"DIS": "MEDIATION", "CON": "LEGAL_CONSULT", "PSY": "PSY_SUPPORT"}
+"""The samples' words for a child, by its kind."""
+
+
+async def _child(doors: Doors, child: Mapping[str, Any]) -> dict[str, Any]:
+    """A child by its kind, and the type of the organisation that has it."""
+    held = [attempt["org_type"] for attempt in await doors.attempts(child["case_id"]) if attempt["org_type"]]
+    return {
+        "type": CHILD_TYPES.get(child["kind"], child["kind"]),
+        "kind": child["kind"],
+        "target_type": held[-1] if held else None,
     }
 
 

@@ -1,4 +1,5 @@
-"""The script: what partners and citizens do with each case. It knows nothing of what is expected."""
+"""The script: what officers, partners and citizens do with each case. It knows nothing of what is
+expected."""
 
 import json
 import re
@@ -20,11 +21,18 @@ QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act: of the partner by a path of its API with a body, or of the citizen by a text that `answers` a
-    message. `until` names the event of mediation that must follow before the play goes on."""
+    """One act with its body. Of an `officer` (a role) at a service by a path below the case; of an officer on
+    the case's `task` in a queue; of the partner by a path of its API; of the citizen by a text that `answers`
+    a message. `child` says that the act concerns the child opened last. `until` names the event of mediation
+    that must follow before the play goes on."""
 
+    officer: str | None = None
+    at: str | None = None
+    act: str | None = None
+    task: str | None = None
     partner: str | None = None
     body: Mapping[str, Any] | None = None
+    child: bool = False
     citizen: str | None = None
     answers: str | None = None
     until: str | None = None
@@ -32,10 +40,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What happens to one case: `begin` up to where its first messages end, `then` to its end."""
+    """What happens to one case: who enters it, `begin` up to where its first messages end, `then` to its
+    end."""
 
     begin: Sequence[Step]
     then: Sequence[Step]
+    entered_by: str = "operator"
 
 
 def numbers() -> list[int]:
@@ -48,7 +58,8 @@ def of(number: int) -> Part:
     told = _script()["cases"].get(str(number))
     if told is None:
         raise StackError(f"The script has no case {number}: choose from {', '.join(map(str, numbers()))}.")
-    return Part(*(tuple(_steps(told[half])) for half in ("begin", "then")))
+    begin, then = (tuple(_steps(told[half])) for half in ("begin", "then"))
+    return Part(begin, then, told.get("entered_by", "operator"))
 
 
 def fill(value: Any, now: datetime, session: str | None) -> Any:

@@ -73,7 +73,7 @@ def run(heshi: Heshi, *command: str) -> subprocess.CompletedProcess[str]:
 async def test_case_1_comes_from_the_call_to_the_rating(doors: Doors) -> None:
     [sample] = samples.inputs([1])
     player = Player(doors, sample)
-    await player.register()
+    await player.register({})
     case_id = player.trail.case_id
     assert case_id is not None
     await world.take_up(doors, case_id)

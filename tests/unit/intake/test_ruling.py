@@ -210,3 +210,12 @@ def test_no_partner_decides_a_petition(to: str) -> None:
     with pytest.raises(Invalid) as refused:
         settle(petition(), ruling("accept", lawful_route="R6", directed_to=to), moment("dispatcher"))
     assert [(e.pointer, e.code) for e in refused.value.errors] == [("/directed_to", "not_for_action")]
+
+
+@pytest.mark.parametrize("code", ["K7M2P9QX", "9NTW4XGJ"])
+def test_a_merged_case_tells_the_number_of_the_first_whatever_it_begins_with(code: str) -> None:
+    first = accepted(OTHER).with_facts(query_code=code)
+    decision = settle(dispute(), ruling("merge", into=str(OTHER)), moment(others={OTHER: first}))
+    (event,) = decision.events
+    assert isinstance(event, CaseMerged)
+    assert event.into_query_code == code

@@ -12,7 +12,7 @@ from ops.demo.compare import COMPARED, IN_ANY_ORDER, Difference, differences
 from ops.demo.findings import Findings
 
 ALL = range(1, 14)
-PLAYED = (1, 4, 7)
+PLAYED = (1, 5, 12)
 
 
 def altered(value: Any) -> Iterator[Any]:
@@ -40,7 +40,7 @@ def told(number: int, values: dict[str, Any], trouble: str | None = None) -> tup
     """The verdict on a case, and what is printed of it."""
     findings = Findings(values, "K7M2P9QX", (), {}, (), (), ())
     console = Console(file=StringIO(), width=200)
-    [sample] = samples.inputs([number])
+    sample = samples.inputs([number])[-1]
     met = report.tell(console, report.Story(sample, findings, trouble))
     assert isinstance(console.file, StringIO)
     return met, console.file.getvalue()
