@@ -30,13 +30,15 @@ def start(turn: Turn, event: str, at: datetime | date, *, offer_days: int | None
 
 def start_of_intake(turn: Turn) -> None:
     """Start what registering and accepting start; labour mediation counts from the request (LDMA art 14)."""
-    turn.become(deadlines={**turn.case.deadlines, **_started_by_intake(turn)})
+    flags_since = turn.case.facts.received_at
+    turn.become(deadlines={**turn.case.deadlines, **_started_by_intake(turn, flags_since)})
 
 
 def recount(turn: Turn) -> None:
     """Intake changed the codes of the case: clocks that rest on its events and no longer apply end, those
-    that now apply start. What ran out or was met before is not undone by a new code."""
-    before, now_due = turn.case.deadlines, _started_by_intake(turn)
+    that now apply start, those of a flag raised now from now. What ran out or was met before is not undone by
+    a new code."""
+    before, now_due = turn.case.deadlines, _started_by_intake(turn, turn.now)
     _stop_where(turn, lambda rule: _of_intake(turn, rule.start_event) and rule.id not in now_due, "ended")
     turn.become(deadlines={**now_due, **turn.case.deadlines})
     for rule_id in sorted(turn.case.deadlines):
@@ -166,13 +168,13 @@ def _started(
     return clocks
 
 
-def _started_by_intake(turn: Turn) -> dict[str, Deadline]:
+def _started_by_intake(turn: Turn, flags_since: datetime) -> dict[str, Deadline]:
     facts = turn.case.facts
     clocks = _started(turn, "case.registered", facts.received_at)
     if facts.accepted_at:
         clocks |= _started(turn, "case.accepted", facts.accepted_at)
     if facts.flags and facts.parent is None:  # a danger's clocks run in the parent, once
-        clocks |= _started(turn, "case.flags_changed", facts.received_at)
+        clocks |= _started(turn, "case.flags_changed", flags_since)
     for event, on in facts.facts.items():
         if event in turn.codes.book.dated_facts:
             clocks |= _started(turn, event, on)

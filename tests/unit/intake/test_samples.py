@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from libs.messaging.deadline import Deadline
+from services.intake.domain.flagging import ChangeFlags, change_flags
 from services.intake.domain.people import personal
 from services.intake.domain.registration import judge, register
 from services.intake.domain.statement import Statement, check
@@ -31,6 +32,22 @@ def test_codes_flags_urgency_and_grid_are_as_expected(no: int) -> None:
     told = {name: getattr(facts, name) for name in ("kind", "category", "topic", "grid", "urgency")}
     assert told == {name: expected[name] for name in told}
     assert list(facts.flags) == expected["flags"]
+
+
+@pytest.mark.parametrize("no", [5, 10])
+def test_the_clocks_of_a_danger_are_right_to_the_minute(no: int) -> None:
+    raised = datetime.fromisoformat(samples()[no]["clock"]["case.flags_changed"])
+    before = registered(kind=samples()[no]["input"]["kind"], received_at=at(no))
+    add = tuple(samples()[no]["expected"]["flags"])
+    raising = ChangeFlags(known(), add, (), None, None)
+    case = kept(change_flags(before, raising, moment(now=raised)))
+    wanted = {
+        row["rule"]: datetime.fromisoformat(row["due_at"])
+        for row in samples()[no]["expected"]["first_deadlines"]
+        if row["rule"].startswith("RISK-")
+    }
+    assert wanted
+    assert {rule: case.deadlines[rule].due_at for rule in wanted} == wanted
 
 
 def test_case_9_gives_the_body_that_it_is_forwarded_to_the_term_of_the_law() -> None:

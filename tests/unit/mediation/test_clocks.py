@@ -10,7 +10,7 @@ import pytest
 
 from libs.clocks import LOCAL
 from libs.events.base import DueDate
-from libs.events.intake import CaseAmended
+from libs.events.intake import CaseAmended, CaseFlagsChanged
 from libs.events.mediation import DeadlineMoved
 from libs.web.errors import Invalid
 from services.mediation.domain.closing import Close, Extend, NotExtendable
@@ -60,6 +60,44 @@ def test_the_dates_of_the_sample_cases(new_play: Callable[..., Play], number: in
             assert clock.due_at.astimezone(LOCAL).time().isoformat() == "00:00:00"
         else:
             assert clock.due_at == datetime.fromisoformat(deadline["due_at"]), deadline["rule"]
+
+
+def test_case_10_reports_at_once_and_its_child_has_the_term_of_labour_mediation(
+    new_play: Callable[..., Play],
+) -> None:
+    row = SAMPLES[10]
+    due = {deadline["rule"]: deadline for deadline in row["expected"]["first_deadlines"]}
+    received = datetime.fromisoformat(row["clock"]["case.registered"])
+    raised = datetime.fromisoformat(row["clock"]["case.flags_changed"])
+    told = {"category": "D11", "received_at": received, "accepted_at": received, "registered_at": received}
+    parent = new_play(kind="PET", track="PETITION", lawful_route="R5", **told)
+    parent.now = received
+    parent.accept()
+    parent.now = raised
+    flags = {"flags": tuple(row["expected"]["flags"]), "urgency": "RED"}
+    facts = parent.facts.model_copy(update=flags)
+    parent.hear(
+        CaseFlagsChanged(case_id=CASE, district=DISTRICT, case=facts, added=("MASS_EVENT",), removed=())
+    )
+    child = new_play(kind="DIS", track="MEDIATION", parent=CASE, **told, **flags)
+    child.now = raised
+    child.accept()
+    assert parent.case is not None
+    assert child.case is not None
+    assert parent.case.deadlines["PET-URGENT"].due_at == datetime.fromisoformat(due["PET-URGENT"]["due_at"])
+    assert child.case.deadlines["LAB-TERM"].due_on == date.fromisoformat(due["LAB-TERM"]["due_on"])
+
+
+def test_every_first_deadline_of_the_samples_is_somebodys() -> None:
+    """Those named here are checked in this file, intake's in its own tests, of the same file."""
+    here = {1, 2, 3, 4, 6, 7, 8, 10, 13}
+    left = {
+        (row["no"], deadline["rule"])
+        for row in SAMPLES.values()
+        for deadline in row["expected"]["first_deadlines"]
+        if not deadline["rule"].startswith(INTAKES) and row["no"] not in here
+    }
+    assert left == {(9, "CONS-ACCEPT")}  # case.forwarded starts it, so it is intake's
 
 
 def test_the_clocks_of_intake_do_not_run_here(new_play: Callable[..., Play]) -> None:
