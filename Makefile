@@ -4,6 +4,7 @@
 #   make demo    play the sample cases                    make lint    style, types, layers
 #   make bench   measure speed and size                   make mutants take mechanisms out, see a test fail
 #   make setup   set-up alone                             make lock    renew the lock files (ARGS=--upgrade)
+#   make screenshots   pictures of the console (needs Debian's chromium)
 #   make fmt     format the code                          ARGS="…" goes to the command behind a target
 
 .DELETE_ON_ERROR:
@@ -30,7 +31,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 
-.PHONY: run demo test lint bench mutants setup setup-dev lock fmt
+.PHONY: run demo test lint bench mutants screenshots setup setup-dev lock fmt
 .NOTPARALLEL:
 
 run: setup
@@ -47,6 +48,9 @@ test: setup-dev
 
 mutants: setup-dev
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+screenshots: setup-dev
+	$(BIN)/python -m ops.screenshots
 
 lint: setup-dev
 	$(BIN)/ruff check

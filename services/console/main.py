@@ -3,11 +3,13 @@
 from argon2 import PasswordHasher
 
 from libs.runtime.service import Platform, Service, run
-from services.console.api import Container, Cookies, router
+from libs.web import tokens
+from services.console.api import ROUTERS, Container, Cookies
 from services.console.consumers import consumers
-from services.console.handlers import Door
+from services.console.handlers.door import Door
 from services.console.pages.files import Pages
 from services.console.pages.words import Words
+from services.console.providers import HttpServices
 from services.console.settings import Settings
 from services.console.store import AccountFile, CaseViews, SessionStore
 
@@ -17,17 +19,26 @@ async def build(platform: Platform) -> Service:
     settings: Settings = platform.settings
     views = CaseViews(platform.database)
     readiness = platform.lifecycle.readiness
+    services = HttpServices(
+        settings.urls,
+        settings.keys_folder,
+        tokens.staff_roles(settings.data),
+        "production" if settings.production else "demo",
+        platform.now,
+    )
+    platform.lifecycle.close_last("services", services.close)
     container = Container(
         door=Door(
             AccountFile(settings.accounts), SessionStore(platform.database), PasswordHasher(), platform.now
         ),
         board=views,
+        services=services,
         pages=Pages(),
         words=Words.load(settings.data),
         cookies=Cookies(secure=settings.production),
         stopping=lambda: readiness.stopping,
     )
-    return Service(api=platform.app([router], container), projections=consumers(views.apply))
+    return Service(api=platform.app(ROUTERS, container), projections=consumers(views.apply))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import aiohttp
@@ -21,10 +21,13 @@ from libs.runtime.server import HttpServer
 from libs.testing.clock import ManualClock
 from libs.web.app import create_app
 from libs.web.auth import Edge
+from libs.web.errors import NotFound
 from libs.web.limits import RateLimit
 from libs.web.tokens import Verifier
-from services.console.api import Container, Cookies, router
-from services.console.handlers import Door
+from services.console.api import ROUTERS, Container, Cookies
+from services.console.domain.access import Account
+from services.console.handlers.casework import Answer
+from services.console.handlers.door import Door
 from services.console.pages.files import Pages
 from services.console.pages.words import Words
 from services.console.store import AccountFile, CaseViews, SessionStore
@@ -44,6 +47,7 @@ class House:
     database: Database
     accounts: Path
     clock: ManualClock
+    services: "Elsewhere"
     views: CaseViews = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +56,41 @@ class House:
     async def tell(self, *events: Any) -> None:
         async with self.database.transaction() as tx:
             await self.views.apply(tx, events)
+
+
+@dataclass
+class Elsewhere:
+    """The other services: answers by (service, method, path below the version), and what was asked."""
+
+    answers: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    async def ask(
+        self,
+        account: Account,
+        service: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        version: int | None = None,
+        query: Any = None,
+    ) -> Answer:
+        self.asked.append(
+            {
+                "user": account.user,
+                "service": service,
+                "path": path,
+                "body": body,
+                "key": key,
+                "version": version,
+            }
+        )
+        answer = self.answers.get((service, method, path), NotFound())
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(Answer, answer)
 
 
 def account(user: str, *roles: str, **more: object) -> dict[str, object]:
@@ -79,7 +118,9 @@ async def house(
     accounts = tmp_path / "console-accounts.json"
     accounts.write_text(json.dumps(ACCOUNTS), "utf-8")
     console, clock, readiness = await database("console"), ManualClock(), Readiness()
+    services = Elsewhere()
     container = Container(
+        services=services,
         door=Door(AccountFile(accounts), SessionStore(console), HASHER, clock.now),
         board=CaseViews(console),
         pages=Pages(),
@@ -95,11 +136,11 @@ async def house(
         rate=RateLimit(1000, 1000),
     )
     app = create_app(
-        "console", routers=[router], container=container, readiness=readiness, docs=False, edge=edge
+        "console", routers=ROUTERS, container=container, readiness=readiness, docs=False, edge=edge
     )
     server = HttpServer(app, "127.0.0.1", 0, drain=2)
     running = asyncio.create_task(server.run())
-    yield House(f"http://127.0.0.1:{server.port}", console, accounts, clock)
+    yield House(f"http://127.0.0.1:{server.port}", console, accounts, clock, services)
     readiness.stop()
     server.stop()
     await running
@@ -238,7 +279,9 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?:", html)
-    for address in re.findall(r'(?:src|href)="([^"]+)"', html):
+    loaded = re.findall(r'<(?:script|img|link)[^>]* (?:src|href)="([^"]+)"', html)
+    assert len(loaded) >= 3
+    for address in loaded:
         async with browser.get(address) as asset:
             assert asset.status == 200
             assert "immutable" in asset.headers["cache-control"]
@@ -313,7 +356,7 @@ async def test_a_partner_sees_a_case_come_and_go(house: House, browser: aiohttp.
 async def test_a_stream_ends_with_its_session(
     house: House, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.console.handlers.QUIET_LOOKS", 1)
+    monkeypatch.setattr("services.console.handlers.board.QUIET_LOOKS", 1)
     await sign_in(browser)
     async with browser.get("/events") as answer:
         stream = Stream(answer)

@@ -34,7 +34,7 @@ DOOR = re.compile(r"`((?:(?:GET|POST|PUT|PATCH|DELETE)(?:, )?)+) ([/…][^`?\s]*
 
 BETWEEN_PARTS = {"HESHI_PART", "HESHI_DEMO_DATA"}
 """What the supervisor tells its children, and nobody else."""
-ROUTERS = (console.router, intake.router, *mediation.ROUTERS, *notify.ROUTERS, *routing.ROUTERS)
+ROUTERS = (*console.ROUTERS, intake.router, *mediation.ROUTERS, *notify.ROUTERS, *routing.ROUTERS)
 DOORS = {
     (method, path)
     for router in ROUTERS

@@ -25,6 +25,11 @@ class Account:
     org: str | None
     password_hash: str
 
+    @property
+    def may_enter(self) -> bool:
+        """Whether this person registers matters."""
+        return bool(self.roles & CASE_READERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

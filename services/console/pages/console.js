@@ -77,6 +77,7 @@ async function choose(id) {
   if (!answer.ok) return close();
   const moments = (await answer.json()).items;
   at("side-title").textContent = `${row?.code ?? ""} 办理经过`;
+  at("side-open").href = `/cases/${id}`;
   at("moments").replaceChildren(
     ...moments.map((moment) =>
       element("li", {
@@ -128,10 +129,63 @@ async function again() {
   else setTimeout(again, RETRY_MS);
 }
 
+// --- a case's page: the live part is fetched anew whenever the case changes
+
+function followCase(panel) {
+  const id = panel.dataset.case;
+  const stream = new EventSource("/events");
+  stream.addEventListener("board", () => link("live", "实时"));
+  stream.addEventListener("change", (event) => {
+    if (JSON.parse(event.data).rows.some((row) => row.id === id)) renew(panel, id);
+  });
+  stream.addEventListener("bye", () => location.assign("/sign-in"));
+  stream.addEventListener("error", () => link("lost", "已断开，正在重连"));
+}
+
+async function renew(panel, id) {
+  const answer = await fetch(`/cases/${id}/panel`);
+  if (!answer.ok) return;
+  const open = [...panel.querySelectorAll("details")].map((each) => each.open);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  panel.replaceChildren(...fresh.body.childNodes);
+  panel.querySelectorAll("details").forEach((each, nth) => (each.open = open[nth] ?? false));
+}
+
+// --- the entry form: what is read back to the caller, and sending by keyboard
+
+function readBack(form) {
+  const value = (name) => form.elements[name]?.value.trim() ?? "";
+  const lines = [
+    value("narrative"),
+    value("address") && `地址：${value("address")}`,
+    value("name") && `姓名：${value("name")}`,
+    value("phone") && `电话：${value("phone").replace(/\s/g, "").replace(/(\d{3})(?=\d)/g, "$1 ")}`,
+    value("amount") && `金额：${value("amount")} 元`,
+  ].filter(Boolean);
+  at("aloud").textContent = lines.length ? lines.join("\n") : "填写后，这里是要复述的话。";
+}
+
+function enter(form) {
+  const topics = [...form.elements.topic.options];
+  const narrow = () => {
+    const category = form.elements.category.value;
+    for (const option of topics) option.hidden = Boolean(option.value) && !option.value.startsWith(`${category}.`);
+    if (form.elements.topic.selectedOptions[0]?.hidden) form.elements.topic.value = "";
+  };
+  form.elements.category.addEventListener("change", narrow);
+  form.addEventListener("input", () => readBack(form));
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  form.addEventListener("submit", () => (form.querySelector("button[type=submit]").disabled = true));
+  narrow();
+  readBack(form);
+}
+
 if (at("cases")) {
   at("side-close").addEventListener("click", close);
   follow();
   setInterval(draw, 30000);
-} else {
-  link("", "");
 }
+if (at("panel")) followCase(at("panel"));
+if (at("entry")) enter(at("entry"));

@@ -43,6 +43,13 @@ class Words:
             "organisations": _words(partners["types"])
             | _words((*partners["organisations"], *partners["referral_targets"]), "org_id", "name"),
             "results": _words(reasons["closed"]),
+            "topics": _words(topic for row in read("categories")["categories"] for topic in row["topics"]),
+            "lawful_routes": _words(read("kinds")["lawful_routes"]),
+            "refusals": _words(row for row in reasons["not_accepted"] if row["action"] == "refuse"),
+            "bodies": _words(partners["referral_targets"], "org_id", "name"),
+            "dated_facts": _words(
+                (row for row in read("deadlines")["events"] if not row["on_topic"]), key="id"
+            ),
             "reasons": own["reasons"]
             | _words(
                 row for name in ("not_accepted", "returned", "handed_back", "ended") for row in reasons[name]
@@ -64,7 +71,7 @@ class Words:
             "id": row.case_id,
             "code": row.query_code,
             "registered": row.registered_at,
-            "registered_text": row.registered_at and _time(row.registered_at),
+            "registered_text": row.registered_at and time_in_words(row.registered_at),
             "kind": self.of("kinds", row.kind) or "待分类",
             "category": self.of("categories", row.category),
             "flags": [self.of("flags", flag) for flag in row.flags],
@@ -77,11 +84,28 @@ class Words:
             "message": self._message(row),
         }
 
+    def found(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """A case that a search found, as intake tells it."""
+        due = item["due"]
+        return {
+            "id": item["case_id"],
+            "code": item["query_code"],
+            "registered": time_in_words(datetime.fromisoformat(item["registered_at"])),
+            "urgency": item["urgency"],
+            "urgency_text": self.of("urgency", item["urgency"]),
+            "kind": self.of("kinds", item["kind"]) or "待分类",
+            "category": self.of("categories", item["category"]),
+            "state": self.of("states", item["state"]),
+            "due": f"{self.of('rules', due['rule'])} {time_in_words(datetime.fromisoformat(due['due_at']))}"
+            if due
+            else "",
+        }
+
     def moment(self, moment: Moment) -> dict[str, Any]:
         """A line of a case's timeline."""
         told = (self._detail(field, value) for field, value in moment.detail.items())
         return {
-            "at": _time(moment.at),
+            "at": time_in_words(moment.at),
             "what": self.of("events", moment.type),
             "detail": "；".join(text for text in told if text),
         }
@@ -90,7 +114,11 @@ class Words:
         if row.due is None:
             return None
         rule, on, at = row.due
-        return {"rule": self.of("rules", rule), "day": _day(on) if on else _time(at), "at": at}
+        return {
+            "rule": self.of("rules", rule),
+            "day": day_in_words(on) if on else time_in_words(at),
+            "at": at,
+        }
 
     def _message(self, row: CaseRow) -> dict[str, str] | None:
         if row.message is None:
@@ -100,7 +128,7 @@ class Words:
 
     def _detail(self, field: str, value: Any) -> str:
         if field == "starts_at":
-            return f"时间：{_time(datetime.fromisoformat(value))}"
+            return f"时间：{time_in_words(datetime.fromisoformat(value))}"
         if field not in self.details:
             return ""
         label, vocabulary = self.details[field]
@@ -113,10 +141,12 @@ def _words(rows: Iterable[Mapping[str, Any]], key: str = "code", word: str = "zh
     return {row[key]: row[word] for row in rows}
 
 
-def _time(at: datetime) -> str:
+def time_in_words(at: datetime) -> str:
+    """`3月20日 14:30` on the local clock."""
     local = at.astimezone(LOCAL)
     return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
-def _day(on: date) -> str:
+def day_in_words(on: date) -> str:
+    """`3月20日`."""
     return f"{on.month}月{on.day}日"

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from services.console.domain.access import IDLE, Account, Session, Tries
-from services.console.handlers import TOUCH, Door, TooManyTries, WrongPassword, form_token
+from services.console.handlers.door import TOUCH, Door, TooManyTries, WrongPassword, form_token
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 PASSWORD = "right-horse"

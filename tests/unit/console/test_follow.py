@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.console.domain.access import Scope
 from services.console.domain.board import CaseRow, Moment
-from services.console.handlers import QUIET_LOOKS, Snapshot, Update, follow
+from services.console.handlers.board import QUIET_LOOKS, Snapshot, Update, follow
 
 SCOPE = Scope(frozenset({"990101"}), ordinary=True, sealed=False)
 A, B = (CaseRow(UUID(int=number), "990101") for number in (1, 2))

@@ -1,22 +1,19 @@
-"""The console's use cases: sign in and out, know who asks, follow the board."""
+"""Signing in and out, and knowing who asks."""
 
 import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from libs.web.errors import Refusal, Title, Unauthorised
-from services.console.domain.access import BY_ADDRESS, BY_NAME, Account, Scope, Session, Tries
-from services.console.domain.board import CaseRow, Moment
+from services.console.domain.access import BY_ADDRESS, BY_NAME, Account, Session, Tries
 
 log = structlog.get_logger()
 
@@ -27,12 +24,6 @@ TOUCH = timedelta(minutes=1)
 
 LONGEST_WORDS = 256
 """Characters of a name or password; what is longer is wrong without being hashed."""
-
-FOLLOW = 0.3
-"""Seconds between two looks at what changed (G26)."""
-
-QUIET_LOOKS = 40
-"""Looks without a change (12 s) after which an empty update shows that the stream lives."""
 
 
 class WrongPassword(Unauthorised):
@@ -155,50 +146,3 @@ def _hash(token: str) -> bytes:
 def _bytes(text: str) -> bytes:
     """The text as bytes, whatever a form or a cookie may have held."""
     return text.encode("utf-8", "surrogatepass")
-
-
-class Board(Protocol):
-    """The read model. `horizon` marks how far changes were read, in the order of commits (G9)."""
-
-    async def newest(self, scope: Scope) -> tuple[list[CaseRow], str]: ...
-
-    async def changed(self, scope: Scope, horizon: str) -> tuple[list[tuple[CaseRow, bool]], str]: ...
-
-    async def timeline(self, scope: Scope, case_id: UUID) -> list[Moment] | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All rows that the page shows at first."""
-
-    rows: Sequence[CaseRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Rows that changed or came, and cases that one may not see any more."""
-
-    rows: Sequence[CaseRow]
-    gone: Sequence[UUID]
-
-
-async def follow(
-    board: Board, scope: Scope, pause: Callable[[float], Awaitable[bool]]
-) -> AsyncIterator[Snapshot | Update]:
-    """The board and then every change of it, until `pause` says to stop; an empty update now and then.
-
-    A case that leaves the scope is named only to whom it was shown before.
-    """
-    rows, horizon = await board.newest(scope)
-    shown = {row.case_id for row in rows}
-    yield Snapshot(rows)
-    quiet = 0
-    while not await pause(FOLLOW):
-        touched, horizon = await board.changed(scope, horizon)
-        seen = [row for row, visible in touched if visible]
-        gone = [row.case_id for row, visible in touched if not visible and row.case_id in shown]
-        shown = (shown | {row.case_id for row in seen}).difference(gone)
-        quiet += 1
-        if seen or gone or quiet >= QUIET_LOOKS:
-            quiet = 0
-            yield Update(seen, gone)

@@ -1,0 +1,149 @@
+"""What every door of the console needs: its container, who asks, pages and the token of forms."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends
+from fastapi.openapi.models import APIKey, APIKeyIn
+from fastapi.security.base import SecurityBase
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from libs.web.body import accepts
+from libs.web.errors import Forbidden, Title, Unauthorised
+from services.console.domain.access import Account, Scope, scope_of
+from services.console.handlers.board import Board
+from services.console.handlers.casework import Services
+from services.console.handlers.door import Door, form_token
+from services.console.pages.files import POLICY, Pages
+from services.console.pages.words import Words
+
+
+class FormExpired(Forbidden):
+    """The form was not made for this browser, or long ago."""
+
+    CODE, TITLE = "form_expired", Title("页面已过期，请重新提交", "The form expired, send it again")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """The two cookies: the session, and what ties a sign-in form to its browser.
+
+    `secure`: only over HTTPS and never for another host or path (`__Host-`). Without it, plain HTTP on the
+    developer's own machine works too.
+    """
+
+    secure: bool
+
+    @property
+    def session(self) -> str:
+        """The session cookie's name."""
+        return "__Host-heshi-session" if self.secure else "heshi-session"
+
+    @property
+    def form(self) -> str:
+        """The form cookie's name."""
+        return "__Host-heshi-form" if self.secure else "heshi-form"
+
+    def put(self, response: Response, name: str, value: str, seconds: int) -> None:
+        """Set a cookie that no script reads and no other site sends along."""
+        response.set_cookie(
+            name, value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="lax"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the routes work with."""
+
+    door: Door
+    board: Board
+    services: Services
+    pages: Pages
+    words: Words
+    cookies: Cookies
+    stopping: Callable[[], bool]
+
+
+class SignedIn(SecurityBase):
+    """Lets in whoever has a live session; 401 otherwise."""
+
+    model = APIKey(**{"in": APIKeyIn.cookie}, name="heshi-session")
+    scheme_name = "session"
+
+    async def __call__(self, request: Request) -> Account:
+        """The account of the session."""
+        account = await person(request)
+        if account is None:
+            raise Unauthorised
+        return account
+
+
+FORM: Final = accepts("application/x-www-form-urlencoded")
+"""`openapi_extra` of a route that reads a whole form by itself."""
+
+signed_in = SignedIn()
+Person = Annotated[Account, Depends(signed_in)]
+
+
+async def person(request: Request) -> Account | None:
+    """Whoever is signed in."""
+    return await container(request).door.person(session_token(request))
+
+
+def container(request: Request) -> Container:
+    """The container of the application that the request came to."""
+    found: Container = request.app.state.container
+    return found
+
+
+def session_token(request: Request) -> str:
+    """The browser's session, or nothing."""
+    return request.cookies.get(container(request).cookies.session, "")
+
+
+def scope(account: Account) -> Scope:
+    """Which cases the account sees; Forbidden where it sees none."""
+    found = scope_of(account)
+    if found is None:
+        raise Forbidden
+    return found
+
+
+def own_form(request: Request, given: str) -> None:
+    """Let pass a form that was made for this session; FormExpired for any other (CSRF)."""
+    if not same(form_token(session_token(request)), given):
+        raise FormExpired
+
+
+def same(expected: str | None, given: str) -> bool:
+    """Whether two tokens are the same, in constant time."""
+    return bool(expected) and hmac.compare_digest(
+        str(expected).encode(), given.encode("utf-8", "surrogatepass")
+    )
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
+    """A page as HTML, with the policy that keeps foreign content out."""
+    html = container(request).pages.render(template, **values)
+    return HTMLResponse(
+        html,
+        status,
+        {
+            "content-security-policy": POLICY,
+            "cross-origin-opener-policy": "same-origin",
+            "cache-control": "no-store",
+        },
+    )
+
+
+def in_frame(
+    request: Request, account: Account, template: str, status: int = 200, **values: object
+) -> Response:
+    """A page of somebody who is signed in: with their name, and the token of its forms."""
+    token = form_token(session_token(request))
+    return page(
+        request, template, status, name=account.name, form=token, may_enter=account.may_enter, **values
+    )

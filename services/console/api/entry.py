@@ -1,0 +1,83 @@
+"""HTTP in: the entry form of a matter, sent to intake as its operator's own request."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.web.errors import Forbidden, Refusal
+from services.console.api.common import FORM, Person, container, in_frame, own_form
+from services.console.domain.access import Account
+from services.console.domain.entry import FACTS, RESPONDENTS, faults_by_field, statement
+from services.console.handlers.casework import enter
+
+CHANNELS: Final = ("phone", "visit", "web", "letter", "sms", "grid")
+
+BLANK: Final[Mapping[str, str]] = {
+    "channel": "phone",
+    "language": "zh",
+    "headcount": "1",
+    "safe_contact": "1",
+    "accept": "1",
+}
+"""What the form says before anybody typed: what is so in most calls."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/cases/new")
+async def entry_page(request: Request, account: Person) -> Response:
+    """An empty entry form; its key makes sending it twice the same as once."""
+    return _form(request, account, BLANK, (), str(uuid.uuid4()))
+
+
+@router.post("/cases/new", openapi_extra=FORM)
+async def register(request: Request, account: Person) -> Response:
+    """Register what the form says, and show the case; else the form as it was, each fault at its field."""
+    sent = await request.form()
+    form = {name: value for name, value in sent.items() if isinstance(value, str)}
+    flags = [value for value in sent.getlist("flags") if isinstance(value, str)]
+    own_form(request, form.get("form", ""))
+    key = form.get("key", "")
+    try:
+        answer = await enter(container(request).services, account, statement(form, flags), key)
+    except Refusal as refusal:
+        # A refused request keeps its key's answer: what is mended needs a new one.
+        return _form(request, account, form, flags, str(uuid.uuid4()), refusal)
+    return RedirectResponse(f"/cases/{answer.body['case_id']}?new={answer.body['version']}", 303)
+
+
+def _form(
+    request: Request,
+    account: Account,
+    form: Mapping[str, str],
+    flags: Sequence[str],
+    key: str,
+    refusal: Refusal | None = None,
+) -> Response:
+    if not account.may_enter:
+        raise Forbidden
+    words = container(request).words.vocabularies
+    faults = faults_by_field(refusal.errors) if refusal else {}
+    return in_frame(
+        request,
+        account,
+        "entry.html",
+        refusal.status if refusal else 200,
+        key=key,
+        said=form,
+        flagged=flags,
+        faults=faults,
+        fault=refusal.title.zh if refusal else "",
+        channels={code: words["channels"][code] for code in CHANNELS},
+        kinds=words["kinds"],
+        categories=words["categories"],
+        topics=words["topics"],
+        flag_words=words["flags"],
+        dated_facts=words["dated_facts"],
+        respondents=range(RESPONDENTS),
+        facts=range(FACTS),
+    )

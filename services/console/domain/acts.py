@@ -1,0 +1,102 @@
+"""What staff may do with a case from its page, and what each act asks for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+REGISTRARS: Final = frozenset({"operator", "dispatcher", "supervisor", "duty_officer"})
+DISPATCHERS: Final = frozenset({"dispatcher", "supervisor", "duty_officer"})
+SUPERVISORS: Final = frozenset({"supervisor", "duty_officer"})
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAct:
+    """An act at intake: its path below the case, who may do it in which states, and its body from a form.
+
+    What the page offers is for convenience: whether an act is allowed, intake decides.
+    """
+
+    name: str
+    label: str
+    path: str
+    roles: frozenset[str]
+    states: frozenset[str]
+    fields: tuple[str, ...]
+    body: Callable[[Mapping[str, str]], dict[str, Any]]
+
+
+def _decision(action: str) -> Callable[[Mapping[str, str]], dict[str, Any]]:
+    def body(form: Mapping[str, str]) -> dict[str, Any]:
+        told = {name: form.get(name, "").strip() for name in ("lawful_route", "reason_code", "directed_to")}
+        told["reason_text"] = form.get("text", "").strip()
+        return {"action": action, **{name: text for name, text in told.items() if text}}
+
+    return body
+
+
+def _flags(form: Mapping[str, str]) -> dict[str, Any]:
+    return {"add": [form.get("flag", "")], "reason": form.get("text", "").strip() or None}
+
+
+def _reminder(form: Mapping[str, str]) -> dict[str, Any]:
+    return {"new_facts": form.get("new_facts") == "1", "text": form.get("text", "").strip() or None}
+
+
+_UNDECIDED: Final = frozenset({"registered"})
+_OPEN: Final = frozenset({"registered", "accepted"})
+
+ACTS: Final[Mapping[str, CaseAct]] = {
+    act.name: act
+    for act in (
+        CaseAct(
+            "accept",
+            "受理",
+            "decision",
+            REGISTRARS,
+            _UNDECIDED,
+            ("lawful_route", "directed_to"),
+            _decision("accept"),
+        ),
+        CaseAct(
+            "refuse",
+            "不予受理",
+            "decision",
+            DISPATCHERS,
+            _UNDECIDED,
+            ("reason_code", "directed_to", "text"),
+            _decision("refuse"),
+        ),
+        CaseAct(
+            "forward",
+            "转送",
+            "decision",
+            DISPATCHERS,
+            _UNDECIDED,
+            ("directed_to", "text"),
+            _decision("forward"),
+        ),
+        CaseAct("flags", "标记风险", "flags", REGISTRARS, _OPEN, ("flag", "text"), _flags),
+        CaseAct(
+            "release",
+            "放行派单",
+            "release",
+            SUPERVISORS,
+            frozenset({"accepted"}),
+            ("text",),
+            lambda form: {"reason": form.get("text", "").strip()},
+        ),
+        CaseAct(
+            "remind", "催办", "reminders", REGISTRARS, _OPEN | {"forwarded"}, ("new_facts", "text"), _reminder
+        ),
+    )
+}
+"""By name, in the order of the page."""
+
+
+def offered(roles: frozenset[str], state: str, held: bool) -> list[CaseAct]:
+    """The acts that the page offers to these roles; `held`: a flag keeps the case from routing."""
+    return [
+        act
+        for act in ACTS.values()
+        if not roles.isdisjoint(act.roles) and state in act.states and (act.name != "release" or held)
+    ]

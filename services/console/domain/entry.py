@@ -1,0 +1,113 @@
+"""The entry form: what an operator types, as the statement that intake takes, and faults at their fields.
+
+What is left empty is left out: intake registers always, and what is missing is a task for triage.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from libs.web.errors import FieldError
+
+RESPONDENTS: Final = 3
+"""Other sides that the form has room for."""
+FACTS: Final = 2
+"""Dated facts that the form has room for."""
+
+TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "narrative": ("narrative",),
+    "kind": ("kind",),
+    "category": ("category",),
+    "topic": ("topic",),
+    "happened_on": ("happened_on",),
+    "external_ref": ("external_ref",),
+    "mode": ("mode",),
+    "chosen_target": ("chosen_target",),
+    "address": ("place", "address"),
+    "name": ("applicant", "name"),
+    "phone": ("applicant", "phone"),
+    "language": ("applicant", "language"),
+    "birth_date": ("applicant", "birth_date"),
+}
+"""Fields that go as they are typed, and where to."""
+
+TICKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "anonymous": ("applicant", "anonymous"),
+    "language_help": ("applicant", "language_help"),
+    "ethnic_support": ("applicant", "ethnic_support"),
+    "safe_contact": ("applicant", "safe_contact"),
+    "share": ("consents", "share_with_partner"),
+    "sms": ("consents", "sms"),
+}
+"""Boxes, and where they go; one that is not ticked is a no."""
+
+
+def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
+    """The body of `POST /v1/cases` that a form says."""
+    said: dict[str, Any] = {"channel": form.get("channel") or "phone"}
+    for name, path in TEXTS.items():
+        if text := form.get(name, "").strip():
+            _put(said, path, text)
+    for name, path in TICKS.items():
+        _put(said, path, form.get(name) == "1")
+    respondents = [
+        {"name": name, "organisation": form.get(f"organisation_{nth}") == "1"}
+        for nth in range(RESPONDENTS)
+        if (name := form.get(f"respondent_{nth}", "").strip())
+    ]
+    if respondents:
+        said["respondents"] = respondents
+    if headcount := form.get("headcount", "").strip():
+        said["headcount"] = _whole(headcount)
+    if amount := form.get("amount", "").strip():
+        said["amount_fen"] = fen(amount)
+    facts = {
+        event: on
+        for nth in range(FACTS)
+        if (event := form.get(f"fact_{nth}", "")) and (on := form.get(f"fact_on_{nth}", ""))
+    }
+    if facts:
+        said["facts"] = facts
+    if flags:
+        said["flags"] = list(flags)
+    if form.get("accept") == "1":
+        said["decision"] = {"action": "accept"}
+    return said
+
+
+def fen(yuan: str) -> int | str:
+    """Yuan as people type them, in fen; what is no amount stays, so that intake's answer names it."""
+    whole, _, part = yuan.replace(",", "").replace("，", "").partition(".")
+    if whole.isdecimal() and (not part or part.isdecimal()) and len(part) <= 2:
+        return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+    return yuan
+
+
+def faults_by_field(errors: Sequence[FieldError]) -> dict[str, str]:
+    """Intake's faults by the field of the form that they concern; the rest under the empty name."""
+    found: dict[str, str] = {}
+    for error in errors:
+        found.setdefault(_field_of(error.pointer), error.detail or error.code)
+    return found
+
+
+def _field_of(pointer: str) -> str:
+    parts = tuple(pointer.strip("/").split("/"))
+    for name, path in (*TEXTS.items(), *TICKS.items()):
+        if parts == path:
+            return name
+    known = {"amount_fen": "amount", "headcount": "headcount", "flags": "flags", "facts": "fact_0"}
+    if parts[0] == "respondents" and len(parts) > 1:
+        return f"respondent_{parts[1]}"
+    if parts[0] == "decision":
+        return "accept"
+    return known.get(parts[0], "")
+
+
+def _put(said: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    for part in path[:-1]:
+        said = said.setdefault(part, {})
+    said[path[-1]] = value
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text

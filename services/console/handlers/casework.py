@@ -1,0 +1,119 @@
+"""Working on a case as its staff member's client: each fact is asked of, each act done by its service."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from libs.web.errors import FieldError, Invalid, NotFound, Refusal
+from services.console.domain.access import Account
+from services.console.domain.acts import CaseAct
+
+Service = Literal["intake", "routing", "mediation", "notify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered; `version` is that of its ETag, 0 without one."""
+
+    body: Any
+    version: int = 0
+
+
+class Services(Protocol):
+    """The other services, for the person who is signed in. Raises the refusal that a service answers, and
+    `Unavailable` for one that does not answer in time."""
+
+    async def ask(
+        self,
+        account: Account,
+        service: Service,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        version: int | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a search."""
+
+    items: Sequence[Mapping[str, Any]]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """All that a case's page shows; a part that its service did not give is None."""
+
+    intake: Mapping[str, Any]
+    version: int
+    mediation: Mapping[str, Any] | None
+    attempts: Sequence[Mapping[str, Any]] | None
+    messages: Sequence[Mapping[str, Any]] | None
+
+
+async def enter(services: Services, account: Account, said: Mapping[str, Any], key: str) -> Answer:
+    """Register a matter; sent again with the same key it is registered once."""
+    return await services.ask(account, "intake", "POST", "/v1/cases", said, key=key)
+
+
+async def act(
+    services: Services,
+    account: Account,
+    case_id: UUID,
+    what: CaseAct,
+    form: Mapping[str, str],
+    key: str,
+    version: int,
+) -> Answer:
+    """Do an act on the version that the person saw."""
+    path = f"/v1/cases/{case_id}/{what.path}"
+    return await services.ask(account, "intake", "POST", path, what.body(form), key=key, version=version)
+
+
+async def search(services: Services, account: Account, sought: str, after: str | None) -> Found:
+    """Cases by query code (eight signs), or by phone or its last four digits."""
+    if not sought:
+        raise Invalid(errors=[FieldError("/sought", "required")])
+    digits = "".join(sign for sign in sought if sign.isdigit())
+    by_phone = len(digits) in (4, 11) and len(digits) >= len(sought) - 4
+    wanted: dict[str, Any] = {"phone": sought} if by_phone else {"query_code": sought.upper()}
+    if after:
+        wanted["after"] = after
+    answer = await services.ask(account, "intake", "POST", "/v1/cases/search", wanted)
+    return Found(answer.body["items"], answer.body["next"])
+
+
+async def open_file(services: Services, account: Account, case_id: UUID) -> File:
+    """A case from all services at once. Raises NotFound or Forbidden as intake does; a later service that has
+    nothing yet, or is away, leaves its part out."""
+    intake, mediation, attempts, messages = await asyncio.gather(
+        services.ask(account, "intake", "GET", f"/v1/cases/{case_id}"),
+        _if_there(services, account, "mediation", f"/v1/cases/{case_id}"),
+        _if_there(services, account, "routing", f"/v1/cases/{case_id}/assignments"),
+        _if_there(services, account, "notify", "/v1/messages", {"case_id": str(case_id), "limit": "100"}),
+    )
+    return File(
+        intake.body,
+        intake.version,
+        mediation.body if mediation else None,
+        attempts.body["items"] if attempts else None,
+        messages.body["items"] if messages else None,
+    )
+
+
+async def _if_there(
+    services: Services, account: Account, service: Service, path: str, query: Mapping[str, str] | None = None
+) -> Answer | None:
+    try:
+        return await services.ask(account, service, "GET", path, query=query)
+    except NotFound:
+        return Answer({"items": []}) if service == "routing" else None
+    except Refusal:
+        return None

@@ -1,0 +1,147 @@
+"""A case as its page shows it: facts, why that organisation, why those dates, messages, tasks; in words."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from services.console.handlers.casework import File
+from services.console.pages.words import Words, day_in_words, time_in_words
+
+
+def casefile(file: File, words: Words) -> dict[str, Any]:
+    """The values of the page's live part."""
+    return {
+        "case": _head(file, words),
+        "facts": [(label, text) for label, text in _facts(file.intake, words) if text],
+        "attempts": None if file.attempts is None else [_attempt(row, words) for row in file.attempts],
+        "clocks": [*_clocks_of_intake(file.intake, words), *_clocks(file.mediation, words)],
+        "messages": None if file.messages is None else [_message(row, words) for row in file.messages],
+        "tasks": [_task(row, words) for row in (file.mediation or {}).get("tasks", ())],
+    }
+
+
+def _head(file: File, words: Words) -> dict[str, Any]:
+    intake, mediation = file.intake, file.mediation or {}
+    state = mediation.get("state") or intake["state"]
+    return {
+        "id": intake["case_id"],
+        "code": intake["query_code"],
+        "state": words.of("states", state),
+        "urgency": intake["urgency"],
+        "urgency_text": words.of("urgency", intake["urgency"]),
+        "flags": [words.of("flags", flag) for flag in intake["flags"]],
+        "owner": words.of("organisations", mediation["owner"]) if mediation else "",
+        "parent": intake["parent"],
+        "children": [
+            {"id": child["case_id"], "code": child["query_code"], "kind": words.of("kinds", child["kind"])}
+            for child in intake["children"]
+        ],
+        "warnings": [warning["code"] for warning in intake["warnings"]],
+    }
+
+
+def _facts(intake: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:
+    applicant, place = intake.get("applicant") or {}, intake.get("place") or {}
+    yield "类型", words.of("kinds", intake["kind"]) or "待分类"
+    yield (
+        "类别",
+        " ".join(
+            filter(None, (words.of("categories", intake["category"]), words.of("topics", intake["topic"])))
+        ),
+    )
+    yield "登记", time_in_words(datetime.fromisoformat(intake["registered_at"]))
+    yield "渠道", words.of("channels", intake["channel"])
+    yield "申请人", applicant.get("name") or ("匿名" if intake["anonymous"] else "")
+    yield "电话", applicant.get("phone") or ""
+    yield "地址", place.get("address") or ""
+    yield "网格", intake["grid"] or "待落图"
+    yield "人数", str(intake["headcount"]) if intake["headcount"] > 1 else ""
+    yield "金额", f"{intake['amount_fen'] / 100:,.2f} 元" if intake["amount_fen"] is not None else ""
+    yield "去向", words.of("organisations", intake["directed_to"])
+    yield "原因", words.of("reasons", intake["reason_code"])
+    yield "催办", f"{intake['reminders']} 次" if intake["reminders"] else ""
+    yield "内容", intake.get("narrative") or ""
+
+
+def _attempt(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    referral = row["referral"] or {}
+    goal = row["org_id"] or referral.get("org_id") or referral.get("type") or row["reason"]
+    return {
+        "number": row["attempt"],
+        "goal": words.of("organisations", goal),
+        "state": words.of("attempts", row["state"]),
+        "because": row["because"]["zh"],
+        "co": "、".join(words.of("organisations", co["org_id"] or co["type"]) for co in row["co_mediators"]),
+        "candidates": [
+            {
+                "rank": each["rank"],
+                "name": words.of("organisations", each["org_id"]),
+                "level": each["area_level"],
+                "load": f"{each['load_ratio']:.0%}",
+            }
+            for each in row["candidates"]
+        ],
+        "out": [
+            {
+                "name": words.of("organisations", each["org_id"]),
+                "why": "、".join(words.of("out", reason) for reason in each["reasons"]),
+            }
+            for each in row["out"]
+        ],
+        "rule": row["rule_version"],
+    }
+
+
+def _clocks_of_intake(intake: Mapping[str, Any], words: Words) -> Iterator[dict[str, Any]]:
+    due = intake["due"]
+    if due:
+        at = time_in_words(datetime.fromisoformat(due["due_at"]))
+        yield {
+            "rule": words.of("rules", due["rule"]),
+            "day": at,
+            "state": "进行中",
+            "working": [],
+            "note": "",
+        }
+
+
+def _clocks(mediation: Mapping[str, Any] | None, words: Words) -> Iterator[dict[str, Any]]:
+    for clock in (mediation or {}).get("deadlines", ()):
+        on = clock["due_on"]
+        yield {
+            "rule": words.of("rules", clock["rule"]),
+            "day": day_in_words(date.fromisoformat(on))
+            if on
+            else time_in_words(datetime.fromisoformat(clock["due_at"])),
+            "state": words.of("clocks", clock["status"]),
+            "note": "放假安排未公布，暂按周末推算" if clock["provisional"] else "",
+            "working": [_step(step) for step in clock["working"]],
+        }
+
+
+def _step(step: Mapping[str, Any]) -> dict[str, str]:
+    """A stretch of days or hours that counted, or did not, and why."""
+    begin, end = str(step.get("from", "")), str(step.get("to", ""))
+    return {
+        "span": begin if begin == end or not end else f"{begin} 至 {end}",
+        "counted": "计入" if step.get("counted") else "不计",
+        "why": str(step.get("why", "")),
+    }
+
+
+def _message(row: Mapping[str, Any], words: Words) -> dict[str, str]:
+    return {
+        "what": words.of("templates", row["template"]),
+        "fate": words.of("messages", row["state"]),
+        "why": words.of("reasons", row.get("reason")),
+        "text": row.get("text") or "",
+    }
+
+
+def _task(row: Mapping[str, Any], words: Words) -> dict[str, str]:
+    return {
+        "queue": words.of("queues", row["queue"]),
+        "why": words.of("reasons", row["reason_code"]),
+        "owner": row["owner"] or "待领取",
+        "due": time_in_words(datetime.fromisoformat(row["due_at"])),
+    }

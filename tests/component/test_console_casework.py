@@ -1,0 +1,276 @@
+"""Entering and working on cases in a browser's eyes: forms, faults at their fields, merging, script."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from libs.web.errors import FieldError, Forbidden, Invalid, NotFound, Stale, Unavailable
+from services.console.handlers.casework import Answer
+from tests.component.test_console_board import event
+from tests.component.test_console_pages import PASSWORD, House, browser, form_of, house, sign_in
+from tests.unit.console.test_board import intake
+
+__all__ = ["browser", "house"]
+
+CASE = "019c2b6e-7001-7001-8001-000000000001"
+SCRIPT = "<script>alert(1)</script>"
+
+
+def case(**changes: Any) -> dict[str, Any]:
+    """A case as intake answers it, masked."""
+    return {
+        "case_id": CASE,
+        "district": "990101",
+        "query_code": "K7M2P9QX",
+        "kind": "DIS",
+        "track": "MEDIATION",
+        "category": "D10",
+        "topic": None,
+        "grid": "99010100100203",
+        "flags": [],
+        "urgency": "BLUE",
+        "state": "registered",
+        "version": 1,
+        "registered_at": "2026-02-05T10:12:00+08:00",
+        "due": {"rule": "PROD-TRIAGE-BLUE", "due_at": "2026-02-07T00:00:00+08:00"},
+        "parent": None,
+        "children": [],
+        "warnings": [],
+        "channel": "phone",
+        "headcount": 1,
+        "amount_fen": None,
+        "anonymous": False,
+        "directed_to": None,
+        "reason_code": None,
+        "reminders": 0,
+        "released": False,
+        "applicant": {"name": "周**", "phone": "138****0001"},
+        "place": {"address": "云桥街道****"},
+        "narrative": "三个月工资未发",
+        **changes,
+    }
+
+
+def there(house: House, version: int = 1, **changes: Any) -> None:
+    """Intake has the case; the other services have nothing of it yet."""
+    house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = Answer(case(**changes), version)
+
+
+@pytest.fixture
+async def operator(browser: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    await sign_in(browser)
+    return browser
+
+
+async def page(browser: aiohttp.ClientSession, path: str, **form: str) -> tuple[int, str, str]:
+    """Status, text, and where it leads; with a form it is sent."""
+    if not form:
+        async with browser.get(path, allow_redirects=False) as answer:
+            return answer.status, await answer.text(), answer.headers.get("location", "")
+    async with browser.post(path, data=form, allow_redirects=False) as answer:
+        return answer.status, await answer.text(), answer.headers.get("location", "")
+
+
+async def send(browser: aiohttp.ClientSession, path: str, **form: str) -> tuple[int, str, str]:
+    return await page(browser, path, **{"form": await form_of(browser, "/cases/new"), "key": "k1", **form})
+
+
+async def test_what_is_typed_is_registered_as_the_operators_own_request(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = Answer({"case_id": CASE, "version": 2}, 2)
+    status, _, goes_to = await send(operator, "/cases/new", narrative="路灯不亮", accept="1")
+    assert (status, goes_to) == (303, f"/cases/{CASE}?new=2")
+    (asked,) = house.services.asked
+    assert (asked["user"], asked["key"]) == ("operator", "k1")
+    assert (asked["body"]["narrative"], asked["body"]["decision"]) == ("路灯不亮", {"action": "accept"})
+
+
+async def test_a_form_has_a_key_of_its_own_so_that_sending_twice_is_once(
+    operator: aiohttp.ClientSession,
+) -> None:
+    keys = [
+        re.search(r'name="key" value="([^"]+)"', (await page(operator, "/cases/new"))[1]) for _ in range(2)
+    ]
+    assert keys[0] is not None
+    assert keys[1] is not None
+    assert keys[0][1] != keys[1][1]
+
+
+async def test_a_fault_stands_at_its_field_and_nothing_typed_is_lost(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    fault = Invalid(errors=[FieldError("/applicant/phone", "too_long", "过长")])
+    house.services.answers["intake", "POST", "/v1/cases"] = fault
+    status, text, _ = await send(operator, "/cases/new", narrative="路灯不亮", phone="1" * 40, kind="DIS")
+    assert status == 422
+    assert '<p class="fault" id="fault-phone">过长</p>' in text
+    assert 'aria-describedby="fault-phone"' in text
+    assert ">路灯不亮</textarea>" in text
+    assert '<option value="DIS" selected>' in text
+    assert 'name="key" value="k1"' not in text
+
+
+async def test_a_service_that_is_away_is_said_and_nothing_typed_is_lost(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = Unavailable()
+    status, text, _ = await send(operator, "/cases/new", narrative="路灯不亮")
+    assert status == 503
+    assert "服务暂不可用" in text
+    assert ">路灯不亮</textarea>" in text
+
+
+@pytest.mark.parametrize("form", ["", "wrong"])
+@pytest.mark.parametrize("path", ["/cases/new", f"/cases/{CASE}/acts/remind", "/search"])
+async def test_a_form_of_another_site_does_nothing(
+    house: House, operator: aiohttp.ClientSession, path: str, form: str
+) -> None:
+    status, _, _ = await page(operator, path, form=form, narrative="x", sought="x", version="1")
+    assert status == 403
+    assert house.services.asked == []
+
+
+async def test_signing_in_opens_a_new_session_whatever_the_browser_brings(
+    house: House, browser: aiohttp.ClientSession
+) -> None:
+    form, chosen = await form_of(browser), "chosen-by-somebody-else"
+    (tie,) = [each for each in browser.cookie_jar if each.key == "heshi-form"]
+    brought = {"cookie": f"heshi-form={tie.value}; heshi-session={chosen}"}
+    data = {"user": "operator", "password": PASSWORD, "form": form}
+    async with aiohttp.ClientSession(house.url) as other:
+        async with other.post("/sign-in", data=data, headers=brought, allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert answer.cookies["heshi-session"].value not in ("", chosen)
+    async with aiohttp.ClientSession(house.url) as thief:
+        async with thief.get(
+            "/session", headers={"cookie": "heshi-session=chosen-by-somebody-else"}
+        ) as answer:
+            assert answer.status == 401
+
+
+async def test_a_case_shows_what_it_is_and_what_may_be_done(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house)
+    status, text, _ = await page(operator, f"/cases/{CASE}")
+    assert status == 200
+    for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单"):
+        assert shown in text
+    assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind"]
+
+
+@pytest.mark.parametrize("field", ["narrative", "applicant", "place"], ids=["narrative", "name", "address"])
+async def test_script_in_a_text_comes_out_as_text(
+    house: House, operator: aiohttp.ClientSession, field: str
+) -> None:
+    said = {"narrative": SCRIPT, "applicant": {"name": SCRIPT, "phone": SCRIPT}, "place": {"address": SCRIPT}}
+    there(house, **{field: said[field]})
+    _, text, _ = await page(operator, f"/cases/{CASE}")
+    assert SCRIPT not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+async def test_script_in_any_field_of_the_form_comes_back_as_text(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = Invalid()
+    names = re.findall(r' name="([a-z_0-9]+)"', (await page(operator, "/cases/new"))[1])
+    typed = {name: f'">{SCRIPT}' for name in names if name not in ("form", "key")}
+    status, text, _ = await send(operator, "/cases/new", **typed)
+    assert status == 422
+    assert SCRIPT not in text
+
+
+async def test_no_page_lets_foreign_script_run(operator: aiohttp.ClientSession) -> None:
+    async with operator.get("/cases/new") as answer:
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "'unsafe-inline'" not in answer.headers["content-security-policy"]
+
+
+async def test_a_case_of_another_district_is_not_there(house: House, operator: aiohttp.ClientSession) -> None:
+    house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = NotFound()
+    assert (await page(operator, f"/cases/{CASE}"))[0] == 404
+
+
+@pytest.mark.parametrize("user", ["auditor", "handler"])
+async def test_who_works_on_no_cases_enters_none(
+    house: House, browser: aiohttp.ClientSession, user: str
+) -> None:
+    await sign_in(browser, user)
+    assert (await page(browser, "/cases/new"))[0] == 403
+    house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = Forbidden()
+    assert (await page(browser, f"/cases/{CASE}"))[0] == 403
+
+
+async def test_an_act_is_done_on_the_version_that_was_seen(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house)
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/reminders"] = Answer({"version": 2}, 2)
+    status, _, goes_to = await send(operator, f"/cases/{CASE}/acts/remind", version="1", text="又来电")
+    assert (status, goes_to) == (303, f"/cases/{CASE}?done=2")
+    (asked,) = house.services.asked
+    assert (asked["version"], asked["key"], asked["body"]) == (
+        1,
+        "k1",
+        {"new_facts": False, "text": "又来电"},
+    )
+
+
+async def test_who_was_slower_sees_what_changed_beside_their_own_words(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house, version=3, state="accepted")
+    case_id = UUID(CASE)
+    happened = [intake("case.registered"), intake("case.accepted"), intake("case.reminded")]
+    await house.tell(*(event(case_id, number, each) for number, each in enumerate(happened, 1)))
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/flags"] = Stale(version=3)
+    status, text, _ = await send(
+        operator, f"/cases/{CASE}/acts/flags", version="1", flag="VIOLENCE", text="说到有人动手"
+    )
+    assert status == 412
+    assert "已被他人更新" in text
+    assert "说到有人动手" in text
+    assert '<option value="VIOLENCE" selected>' in text
+    assert 'name="version" value="3"' in text
+    assert "催办" in text
+
+
+async def test_a_refused_act_says_why_and_keeps_what_was_typed(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house)
+    fault = Invalid(errors=[FieldError("/lawful_route", "required", "必填")])
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/decision"] = fault
+    status, text, _ = await send(operator, f"/cases/{CASE}/acts/accept", version="1")
+    assert status == 422
+    assert "输入有误：必填" in text
+
+
+async def test_an_act_that_is_none_is_not_there(house: House, operator: aiohttp.ClientSession) -> None:
+    assert (await send(operator, f"/cases/{CASE}/acts/erase", version="1"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("sought", "body"),
+    [
+        ("k7m2p9qx", {"query_code": "K7M2P9QX"}),
+        ("138 0000 0001", {"phone": "138 0000 0001"}),
+        ("0001", {"phone": "0001"}),
+    ],
+)
+async def test_a_case_is_sought_by_number_or_phone_and_neither_stands_in_an_address(
+    house: House, operator: aiohttp.ClientSession, sought: str, body: dict[str, str]
+) -> None:
+    found = Answer({"items": [case()], "next": "more"})
+    house.services.answers["intake", "POST", "/v1/cases/search"] = found
+    status, text, _ = await send(operator, "/search", sought=sought)
+    assert status == 200
+    assert f'href="/cases/{CASE}"' in text
+    assert 'name="after" value="more"' in text
+    assert house.services.asked[-1]["body"] == body
+    assert sought not in house.services.asked[-1]["path"]

@@ -1,0 +1,122 @@
+"""The entry form: what is typed becomes the statement that intake takes, faults come back at their fields."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.web.errors import FieldError
+from services.console.domain.acts import ACTS, offered
+from services.console.domain.entry import faults_by_field, fen, statement
+
+DATA = Path(__file__).parents[3] / "data"
+CASE_1: dict[str, Any] = json.loads((DATA / "sample_cases.json").read_text("utf-8"))["cases"][0]["input"]
+
+FORM_1 = {
+    "channel": "phone",
+    "narrative": CASE_1["narrative"],
+    "kind": "DIS",
+    "category": "D10",
+    "topic": "D10.1",
+    "address": "云桥街道锦苑商业街示例餐饮店",
+    "name": "周小川",
+    "phone": "13800000001",
+    "language": "zh",
+    "safe_contact": "1",
+    "share": "1",
+    "sms": "1",
+    "respondent_0": "云桥甲餐饮有限公司",
+    "organisation_0": "1",
+    "headcount": "1",
+    "amount": "18600",
+    "fact_0": "employment.ended",
+    "fact_on_0": "2026-01-22",
+    "accept": "1",
+}
+
+
+def told(value: Any) -> Any:
+    """A body without what says nothing: nulls, empty lists, and what is so anyway."""
+    if isinstance(value, dict):
+        kept = {name: told(part) for name, part in value.items()}
+        return {name: part for name, part in kept.items() if part not in (None, [], {}, False)}
+    return [told(part) for part in value] if isinstance(value, list) else value
+
+
+def test_sample_case_1_as_it_is_typed() -> None:
+    wanted = told({**CASE_1, "district": None})
+    assert told(statement(FORM_1, [])) == wanted
+
+
+def test_an_empty_form_says_only_what_boxes_say() -> None:
+    said = statement({"narrative": " 门前路灯不亮 "}, [])
+    assert said["narrative"] == "门前路灯不亮"
+    assert said.keys() == {"channel", "narrative", "applicant", "consents"}
+    assert said["consents"] == {"share_with_partner": False, "sms": False}
+
+
+def test_flags_are_those_that_are_ticked() -> None:
+    assert statement({"narrative": "x"}, ["VIOLENCE"])["flags"] == ["VIOLENCE"]
+
+
+@pytest.mark.parametrize(
+    ("yuan", "amount"),
+    [
+        ("18600", 1_860_000),
+        ("18,600.5", 1_860_050),
+        ("0.01", 1),
+        ("3200.00", 320_000),
+        ("一万", "一万"),
+        ("1.234", "1.234"),
+        ("-5", "-5"),
+        (".5", ".5"),
+    ],
+)
+def test_yuan_are_kept_in_fen_and_what_is_no_amount_stays(yuan: str, amount: int | str) -> None:
+    assert fen(yuan) == amount
+
+
+@pytest.mark.parametrize(
+    ("pointer", "field"),
+    [
+        ("/narrative", "narrative"),
+        ("/applicant/phone", "phone"),
+        ("/place/address", "address"),
+        ("/respondents/1/name", "respondent_1"),
+        ("/amount_fen", "amount"),
+        ("/facts/employment.ended", "fact_0"),
+        ("/decision/lawful_route", "accept"),
+        ("/somewhere/else", ""),
+    ],
+)
+def test_a_fault_stands_at_its_field(pointer: str, field: str) -> None:
+    assert faults_by_field([FieldError(pointer, "required", "必填")]) == {field: "必填"}
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "held", "names"),
+    [
+        ("operator", "registered", False, ["accept", "flags", "remind"]),
+        ("dispatcher", "registered", False, ["accept", "refuse", "forward", "flags", "remind"]),
+        ("operator", "accepted", True, ["flags", "remind"]),
+        ("supervisor", "accepted", True, ["flags", "release", "remind"]),
+        ("supervisor", "accepted", False, ["flags", "remind"]),
+        ("dispatcher", "refused", False, []),
+        ("auditor", "registered", False, []),
+    ],
+)
+def test_a_page_offers_what_role_and_state_allow(role: str, state: str, held: bool, names: list[str]) -> None:
+    assert [act.name for act in offered(frozenset({role}), state, held)] == names
+
+
+def test_acts_say_what_intake_wants() -> None:
+    form = {"lawful_route": "R6", "reason_code": "", "directed_to": "SD-NT", "text": " 已核实 "}
+    assert ACTS["accept"].body(form) == {
+        "action": "accept",
+        "lawful_route": "R6",
+        "directed_to": "SD-NT",
+        "reason_text": "已核实",
+    }
+    assert ACTS["flags"].body({"flag": "VIOLENCE"}) == {"add": ["VIOLENCE"], "reason": None}
+    assert ACTS["remind"].body({"new_facts": "1"}) == {"new_facts": True, "text": None}
