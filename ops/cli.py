@@ -85,6 +85,20 @@ def token(
     print(tokens.issue(role, user, district, tokens.duration(ttl)))
 
 
+@app.command()
+def keys() -> None:
+    """Make the keys and the first accounts that HESHI_HOME lacks; print the sign-in names on first use."""
+    import os
+
+    from ops.stack.home import Home
+    from ops.stack.keys import ensure_accounts, ensure_keys
+
+    home = Home.from_environment()
+    ensure_keys(home, os.environ.get("HESHI_MODE", "demo"))
+    for name, password in ensure_accounts(home).items():
+        print(f"{name:<11} {password}")
+
+
 topics = typer.Typer(help="The topics that topics.yaml declares.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 

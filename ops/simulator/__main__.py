@@ -23,6 +23,7 @@ class Settings(BaseSettings):
 
     home: Path = Path(".heshi")
     keys: Path | None = None
+    host: str = "127.0.0.1"
     port_base: int = Field(default=8000, ge=1, le=65_000)
     simulator_port: int | None = Field(default=None, ge=0, le=65_535)
     simulator_password: str | None = None
@@ -53,8 +54,8 @@ async def serve(settings: Settings) -> None:
     runner = web.AppRunner(await create_app(settings.config()), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", settings.port).start()
-        print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        print(f"http://{settings.host}:{runner.addresses[0][1]}", flush=True)
         await stop.wait()
     finally:
         await runner.cleanup()

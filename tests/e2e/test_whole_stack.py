@@ -144,15 +144,43 @@ def test_make_demo_ends_well_against_the_stack_that_runs(heshi: Heshi) -> None:
     assert "fresh" not in played.stdout
 
 
-def test_walkthrough_leads_to_the_sms_of_the_take_up(heshi: Heshi) -> None:
-    page = (ROOT / "docs" / "walkthrough.md").read_text()
-    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+def commands_of(heshi: Heshi, page: str) -> str:
+    """What the commands of a page print, run as they stand but for the ports."""
+    text = (ROOT / "docs" / page).read_text()
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     base = int(heshi.environment["HESHI_PORT_BASE"])
     here = re.sub(r"(?<=127\.0\.0\.1:)80(\d\d)", lambda port: str(base + int(port[1])), commands)
     done = run(heshi, "bash", "-eu", "-o", "pipefail", "-c", here)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"state": "taken_up"' in done.stdout
-    assert done.stdout.rindex("已登记") < done.stdout.rindex("已安排专人负责")
+    return done.stdout
+
+
+def test_walkthrough_leads_to_the_sms_of_the_take_up(heshi: Heshi) -> None:
+    told = commands_of(heshi, "walkthrough.md")
+    assert '"state": "taken_up"' in told
+    assert told.rindex("已登记") < told.rindex("已安排专人负责")
+
+
+def test_the_operators_calls_do_what_their_page_says(heshi: Heshi) -> None:
+    told = commands_of(heshi, "operator.md")
+    assert '"errors"' not in told
+    assert not re.findall(r'"status": [45]\d\d', told)
+    for state in ("registered", "accepted", "merged"):
+        assert f'"state": "{state}"' in told
+    assert '"kind": "CON"' in told
+    assert '"working": [' in told
+
+
+def test_the_partners_calls_do_what_their_page_says(heshi: Heshi) -> None:
+    told = commands_of(heshi, "partner-api.md")
+    refused = re.findall(r'"status": ([45]\d\d)', told)
+    assert refused == [
+        "409"
+    ]  # the agreement before anybody consented: the page shows what such an answer says
+    states = re.findall(r'"state": "([a-z_]+)"', told)
+    wanted = ["offered", "taken_up", "consent_pending", "in_mediation", "performing", "closed"]
+    assert [state for state in wanted if state in states] == wanted
+    assert states[-1] == "closed"
 
 
 async def test_poison_ends_in_the_dead_letters_and_the_next_message_is_handled(

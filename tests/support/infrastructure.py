@@ -75,14 +75,32 @@ def _embedded() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _containers() -> Iterator[tuple[str, str]]:
-    from testcontainers.kafka import KafkaContainer
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    with (
-        PostgresContainer("postgres:18", driver=None) as postgres,
-        KafkaContainer("apache/kafka:4.3.1").with_kraft() as kafka,
-    ):
-        yield postgres.get_connection_url(), kafka.get_bootstrap_server()
+    from ops.stack.home import free_port
+
+    # Its port is chosen before it starts: it has to tell its clients where it is.
+    port = free_port()
+    broker = DockerContainer("apache/kafka:4.3.1").with_bind_ports(9092, port)
+    for name, value in {
+        "NODE_ID": "1",
+        "PROCESS_ROLES": "broker,controller",
+        "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "ADVERTISED_LISTENERS": f"PLAINTEXT://localhost:{port}",
+        "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }.items():
+        broker = broker.with_env(f"KAFKA_{name}", value)
+    broker = broker.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+    server = PostgresContainer("postgres:18", driver=None).with_command("postgres -c max_connections=150")
+    with server as postgres, broker:
+        yield postgres.get_connection_url(), f"localhost:{port}"
 
 
 @contextmanager

@@ -146,6 +146,7 @@ def test_commands_exist(page: Path) -> None:
 @page
 def test_variables_are_read_by_the_code(page: Path) -> None:
     files = [file for folder in CODE_FOLDERS for file in (ROOT / folder).rglob("*.py")]
+    files.append(ROOT / "docker-compose.yml")
     known: set[str] = set()
     for file in files:
         if file != Path(__file__):
