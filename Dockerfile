@@ -14,7 +14,7 @@ COPY data data
 RUN printf '#!/bin/sh\nexec python -m ops "$@"\n' > venv/bin/heshi && chmod +x venv/bin/heshi
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/heshi heshi
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/heshi heshi
 COPY --from=build /opt/heshi /opt/heshi
 WORKDIR /opt/heshi
 ENV PATH=/opt/heshi/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -24,7 +24,7 @@ from libs.runtime.loops import Pulse
 log = structlog.get_logger()
 
 POLL_MS = 500
-FETCH_WAIT_MS = 1_000
+FETCH_WAIT_MS = 2_000
 """How long the broker holds a fetch that finds nothing; it answers at once when something comes."""
 COMMIT_EVERY = 5.0
 GATHER = 0.1

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-import orjson
 
 from libs.db.work import State
 from libs.events.base import CaseFacts
 from libs.events.dossier import DossierSealed
 from libs.privacy import vault
 from libs.privacy.blindindex import blind_index, last_four_index
+from libs.privacy.casekey import CaseKey
 from libs.privacy.dossier import seal_compartment
 from libs.privacy.keyring import Keyring
 from services.intake.domain.case import SEALED_KIND, Note, PhoneTrace, Sealed
@@ -37,25 +36,6 @@ class Kept:
     story: bytes
 
 
-class CaseKey:
-    """The data key of one case, ready for use. A text opens only in the row and column it was sealed for."""
-
-    def __init__(self, keyring: Keyring, wrapped: vault.WrappedKey) -> None:
-        self.wrapped = wrapped
-        self._key = vault.unwrap(keyring, wrapped)
-
-    def seal(self, table: str, column: str, row: UUID, content: Any) -> bytes:
-        """The JSON-able content as it may be stored there."""
-        return vault.seal(orjson.dumps(content), self._key, **self._place(table, column, row))
-
-    def open(self, table: str, column: str, row: UUID, sealed: bytes) -> Any:
-        """The content again; raises SealBroken for one of another place."""
-        return orjson.loads(vault.unseal(sealed, self._key, **self._place(table, column, row)))
-
-    def _place(self, table: str, column: str, row: UUID) -> Any:
-        return {"table": table, "column": column, "row": row, "key_version": self.wrapped.version}
-
-
 class Vault:
     """Seals and opens with the keys of this service; holds no plain text."""
 
@@ -64,7 +44,7 @@ class Vault:
 
     def new_key(self) -> CaseKey:
         """A data key of its own for a new case."""
-        return CaseKey(self._keyring, vault.new_data_key(self._keyring, PURPOSE))
+        return CaseKey.new(self._keyring, PURPOSE)
 
     def key_of(self, kept: Kept) -> CaseKey:
         """The data key of a case that exists."""

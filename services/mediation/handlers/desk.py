@@ -7,11 +7,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
+from libs.privacy.casekey import CaseKey
 from libs.web.errors import FieldError, Invalid, NotFound
 from services.mediation.domain.case import Case
 from services.mediation.domain.disclosure import Part, disclosed
 from services.mediation.handlers.cases import UseCases
-from services.mediation.handlers.sealing import CaseKey, Sealer
+from services.mediation.handlers.sealing import Sealer
 from services.mediation.process import Act
 
 

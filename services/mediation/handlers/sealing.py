@@ -2,35 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import orjson
-
 from libs.privacy import vault
+from libs.privacy.casekey import CaseKey
 from libs.privacy.keyring import Keyring
 from services.mediation.domain.case import Words
 
 PURPOSE: Final = "vault-mediation"
-
-
-class CaseKey:
-    """The data key of one case, ready for use. A text opens only in the row and column it was sealed for."""
-
-    def __init__(self, keyring: Keyring, wrapped: vault.WrappedKey) -> None:
-        self.wrapped = wrapped
-        self._key = vault.unwrap(keyring, wrapped)
-
-    def seal(self, table: str, column: str, row: UUID, content: Any) -> bytes:
-        """The JSON-able content as it may be stored there."""
-        return vault.seal(orjson.dumps(content), self._key, **self._place(table, column, row))
-
-    def open(self, table: str, column: str, row: UUID, sealed: bytes) -> Any:
-        """The content again; raises SealBroken for one of another place."""
-        return orjson.loads(vault.unseal(sealed, self._key, **self._place(table, column, row)))
-
-    def _place(self, table: str, column: str, row: UUID) -> Any:
-        return {"table": table, "column": column, "row": row, "key_version": self.wrapped.version}
 
 
 class Vault:
@@ -41,7 +21,7 @@ class Vault:
 
     def new(self) -> CaseKey:
         """A fresh key."""
-        return CaseKey(self.keyring, vault.new_data_key(self.keyring, PURPOSE))
+        return CaseKey.new(self.keyring, PURPOSE)
 
     def of(self, key_version: int, wrapped: bytes) -> CaseKey:
         """A stored key, ready for use."""

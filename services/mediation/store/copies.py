@@ -10,9 +10,10 @@ from libs.events.dossier import DossierSealed
 from libs.events.organisation import OrganisationChanged
 from libs.messaging.consumer import StateRecord
 from libs.messaging.reader import as_of
+from libs.privacy.casekey import CaseKey
 from libs.privacy.dossier import open_compartment
 from libs.web.apikeys import KeyRecord
-from services.mediation.handlers.sealing import CaseKey, Vault
+from services.mediation.handlers.sealing import Vault
 
 READER: Final = "mediation"
 

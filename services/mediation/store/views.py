@@ -13,10 +13,11 @@ from libs.db.pool import Database, Tx
 from libs.db.work import Actor
 from libs.events.mediation import MediationEvent
 from libs.messaging import deadlines
+from libs.privacy.casekey import CaseKey
 from services.mediation.domain.case import SEALED_OFFICER, Case
 from services.mediation.domain.disclosure import Part
 from services.mediation.handlers.desk import File, Said, Seen, Told, Wanted
-from services.mediation.handlers.sealing import CaseKey, Vault
+from services.mediation.handlers.sealing import Vault
 from services.mediation.store.cases import CASE
 from services.mediation.store.copies import case_keys
 from services.mediation.store.tasks import unfinished
