@@ -47,14 +47,18 @@ def bench(names: Annotated[list[Name] | None, typer.Argument()] = None) -> None:
     os.environ.update(ENVIRONMENT)
     busy, begun = processes.busy_elsewhere(), time.monotonic()
     console.print(f"On {figures.machine()}; {busy:.1f} cores are busy with something else.")
-    sections = []
+    sections, paces = [], [processes.pace()]
     with own_home():
         for section in measured(wanted, console):
             figures.show(console, section)
             sections.append(section)
-    console.print(f"Took {time.monotonic() - begun:.0f} s.")
+            paces.append(processes.pace())
+    told = figures.paces(paces)
+    console.print(f"Took {time.monotonic() - begun:.0f} s. {told}")
     if not names:
-        figures.write(sections, command=("BENCH_LONG=1 " if figures.long() else "") + "make bench", busy=busy)
+        figures.write(
+            sections, command=("BENCH_LONG=1 " if figures.long() else "") + "make bench", busy=busy, pace=told
+        )
         console.print(f"Written to {figures.PAGE}.")
     sys.exit(any(row.met is False for section in sections for row in section.rows))
 

@@ -55,7 +55,13 @@ def show(console: Console, section: Section) -> None:
         console.print(f"  {note}")
 
 
-def write(sections: Sequence[Section], *, command: str, busy: float) -> None:
+def paces(seconds: Sequence[float]) -> str:
+    """How even the machine was: its times for the same loop, before the first section and after each."""
+    told = ", ".join(f"{each:.2f}" for each in seconds)
+    return f"The same loop of 10 million additions took {told} s before, between and after the sections."
+
+
+def write(sections: Sequence[Section], *, command: str, busy: float, pace: str) -> None:
     """Replace docs/figures.md by these sections; `busy` is the load of the machine before the start."""
     lines = [
         "# Figures",
@@ -64,7 +70,7 @@ def write(sections: Sequence[Section], *, command: str, busy: float) -> None:
         "load generator and the SMS gateway share this machine. One part alone: `python -m bench NAME`; "
         "longer runs and finer steps: `BENCH_LONG=1`.",
         "",
-        f"Load of the machine just before: {busy:.1f} (1 = one core busy with something else).",
+        f"Load of the machine just before: {busy:.1f} (1 = one core busy with something else). {pace}",
     ]
     for section in sections:
         lines += ["", f"## {section.title}", "", f"`python -m bench {section.name}`", ""]

@@ -30,7 +30,7 @@ COMMIT_EVERY = 5.0
 GATHER = 0.1
 """After a batch a reader rests for as long as the batch took, at most these seconds: the more there is to do,
 the more the next batch is worth its transaction, and where there is little nobody waits."""
-AS_OF_EVERY, AS_OF_FIRST = 5.0, 0.5
+AS_OF_EVERY, AS_OF_FIRST = 10.0, 0.5
 MAX_WAIT = 5.0
 
 Handle = Callable[[Sequence[Any], Sequence[Offset]], Awaitable[None]]
