@@ -1,6 +1,6 @@
 """Measure the stack and say where it stands against its aims.
 
-    python -m bench [start] [chain] [intake] [consumer] [relay]
+    python -m bench [start] [chain] [console] [intake] [consumer] [relay]
 
 Everything runs in a folder of its own that goes with the end. Without names all is measured and
 docs/figures.md is written anew. Exit code 1 when an aim is missed.
@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 
 from bench import chain, consumer, figures, intake, processes, relay, start
+from bench import console as pages
 from bench.cases import add_organisations
 from bench.figures import Section
 from ops.demo.stage import own_home, supervised
@@ -29,6 +30,7 @@ class Name(StrEnum):
 
     START = "start"
     CHAIN = "chain"
+    CONSOLE = "console"
     INTAKE = "intake"
     CONSUMER = "consumer"
     RELAY = "relay"
@@ -75,6 +77,9 @@ def measured(wanted: Collection[Name], console: Console) -> Iterator[Section]:
         if Name.CHAIN in wanted:
             console.print("The whole chain:")
             yield asyncio.run(chain.measure(console.print))
+        if Name.CONSOLE in wanted:
+            console.print("The console:")
+            yield asyncio.run(pages.measure(console.print))
     if {Name.INTAKE, Name.CONSUMER, Name.RELAY}.isdisjoint(wanted):
         return
     with supervised("--only=postgres,kafka,intake"):

@@ -18,7 +18,7 @@ from libs.events.envelope import Envelope, to_headers
 from libs.messaging.reader import KafkaPlace
 from ops import tokens
 from ops.demo import samples, sms
-from ops.demo.doors import Doors
+from ops.demo.doors import Doors, Refused
 from ops.demo.waiting import Trouble
 from ops.installation import Installation
 from ops.stack.child import running
@@ -90,8 +90,18 @@ async def take_up(doors: Doors, case_id: str) -> None:
     """The organisation that holds the offer takes the case up by its software."""
     door = await doors.partner(await offered(doors, case_id))
     path = f"/partner/v1/cases/{case_id}"
-    seen = await door.get(path)
-    await door.post(f"{path}/take-up", {"handler": "值班调解员"}, version=seen.version)
+
+    async def taken() -> bool:
+        seen = await door.get(path)
+        try:
+            await door.post(f"{path}/take-up", {"handler": "值班调解员"}, version=seen.version)
+        except Refused as refused:
+            if refused.passing:  # a clock or an event moved the case in between: look again
+                return False
+            raise
+        return True
+
+    await until(taken)
 
 
 async def ledger(doors: Doors, case_id: str) -> list[str]:
