@@ -95,8 +95,9 @@ def keys() -> None:
 
     home = Home.from_environment()
     ensure_keys(home, os.environ.get("HESHI_MODE", "demo"))
-    for name, password in ensure_accounts(home).items():
-        print(f"{name:<11} {password}")
+    if not home.accounts.exists():
+        for name, password in ensure_accounts(home).items():
+            print(f"{name:<11} {password}")
 
 
 topics = typer.Typer(help="The topics that topics.yaml declares.", no_args_is_help=True)

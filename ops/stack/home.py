@@ -68,6 +68,11 @@ class Home:
     def keys(self) -> Path:
         return self.folder("keys")
 
+    @property
+    def accounts(self) -> Path:
+        """The console's accounts; there once the first ones were made."""
+        return self.keys / "console-accounts.json"
+
     def log(self, part: str) -> Path:
         return self.folder("log") / f"{part}.log"
 

@@ -54,7 +54,7 @@ def ensure_accounts(home: Home) -> dict[str, str]:
 
     The console reads only Argon2id hashes; the words stay in `passwords.txt`, for this folder's owner.
     """
-    accounts, words = home.keys / "console-accounts.json", home.folder() / "passwords.txt"
+    accounts, words = home.accounts, home.folder() / "passwords.txt"
     if not accounts.exists():
         passwords = {role: secrets.token_urlsafe(9) for role in DEMO_ROLES}
         hasher = PasswordHasher()

@@ -8,6 +8,7 @@ Needs a Docker engine with `docker compose`. What it starts is named by this run
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,13 +30,14 @@ SUITES = ("tests/contract", "tests/integration", "tests/component")
 
 def main() -> None:
     """Exit code 0 when every sample case came out as expected in containers, and every test passed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # takes down what is up
     with composed() as home:
         os.environ["HESHI_HOME"] = str(home)
         met = played()
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", *SUITES],
         cwd=ROOT,
-        env={**os.environ, "HESHI_STACK": "containers", "TESTCONTAINERS_RYUK_DISABLED": "true"},
+        env={"TESTCONTAINERS_RYUK_DISABLED": "true", **os.environ, "HESHI_STACK": "containers"},
         check=False,
     )
     sys.exit(0 if met and tested.returncode == 0 else 1)

@@ -93,7 +93,12 @@ def _containers() -> Iterator[tuple[str, str]]:
         "ADVERTISED_LISTENERS": f"PLAINTEXT://localhost:{port}",
         "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "LOG_FLUSH_INTERVAL_MESSAGES": "1",
         "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
+        "SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
         "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
     }.items():
         broker = broker.with_env(f"KAFKA_{name}", value)
