@@ -258,7 +258,9 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     def reads(name: str, topics: Sequence[str], handle: Any, gather: float = 0.0) -> None:
         how = platform.settings.consuming
         most, silent = how.max_poll_records, how.session_timeout_ms
-        readers.append(Reader(name, topics, place, database, handle, most, silent, gather))
+        readers.append(
+            Reader(name, topics, place, database, handle, most, silent, gather, platform.settings.instance)
+        )
 
     for consumer in service.consumers:
         assert shell is not None  # noqa: S101 - a service with event consumers has use cases

@@ -115,6 +115,9 @@ class ServiceSettings(BaseSettings):
     topic_prefix: str = Field("", validation_alias="HESHI_TOPIC_PREFIX")
     sms_url: SecretStr | None = Field(None, validation_alias="HESHI_SMS_URL")
     host: str = Field("127.0.0.1", validation_alias="HESHI_HOST")
+    instance: str | None = Field(None, validation_alias="HESHI_INSTANCE", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """The name of this process among those of its service, the same after a restart: it has its partitions
+    back at once, where one without a name waits until its predecessor counts as gone. Never two at a time."""
     port_base: int = Field(8000, ge=1, le=65_500, validation_alias="HESHI_PORT_BASE")
 
     pools: Pools = Pools()

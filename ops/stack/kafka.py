@@ -60,6 +60,8 @@ class EmbeddedKafka:
         self.folder = home.folder("kafka")
         self.data = self.folder / "data"
         self._wanted = port
+        self.advertised = ""
+        """Where clients are told to come, when that is not where it listens."""
         self.bootstrap = ""
         self.child: Child | None = None
 
@@ -145,7 +147,7 @@ class EmbeddedKafka:
         places = {
             "log.dirs": str(data),
             "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "advertised.listeners": f"PLAINTEXT://{self.advertised or f'127.0.0.1:{port}'}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         }
         path = self.folder / name

@@ -98,6 +98,8 @@ class Stack:
     outside: Mapping[str, str]
     port_base: int
     demo_data: bool
+    run_with: tuple[str, ...] = ()
+    """A module that starts each service in its own way (a profiler, failpoints); none: the service itself."""
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -125,8 +127,11 @@ class Stack:
             "HESHI_PORT_BASE": str(self.port_base),
             "HESHI_SMS_URL": self.outside.get("HESHI_SMS_URL", gateway),
             "HESHI_DEMO_DATA": "1" if self.demo_data else "0",
+            "HESHI_INSTANCE": "1",  # one process of each, so that a restarted one goes on at once
         }
-        arguments = ["ops.simulator"] if name == "simulator" else [f"services.{name}.main", "all"]
+        arguments = ["ops.simulator"]
+        if name != "simulator":
+            arguments = [*self.run_with, f"services.{name}.main", "all"]
         return Program(self.home, name, port, arguments, environment)
 
 
@@ -138,7 +143,7 @@ def choose(
     *,
     demo_data: bool = True,
 ) -> Stack:
-    """Which parts run here: all or `only` those, less those of `without` and those with an address given."""
+    """Which parts run here: `only` those, or all but those with an address given; less those of `without`."""
     unknown = sorted({*only, *without} - set(PARTS))
     if unknown:
         raise StackError(f"There is no part {', '.join(unknown)}: choose from {', '.join(PARTS)}.")
@@ -147,12 +152,15 @@ def choose(
     chosen = [
         part
         for part in PARTS
-        if (part in only or not only) and part not in without and given.get(part) not in outside
+        if part not in without and (part in only if only else given.get(part) not in outside)
     ]
     for part in ("postgres", "kafka"):
         if set(chosen) & set(SERVICES) and part not in chosen and given[part] not in outside:
             raise StackError(f"The services need {part}: start it with them, or set {given[part]}.")
     base = port_base(environ)
+    run_with = environ.get("HESHI_RUN_WITH")
+    if run_with and environ.get("HESHI_MODE") == "production":
+        raise StackError("HESHI_RUN_WITH is for examining the services: unset it in production.")
     return Stack(
         home=home,
         postgres=EmbeddedPostgres(home) if "postgres" in chosen else None,
@@ -161,6 +169,7 @@ def choose(
         outside=outside,
         port_base=base,
         demo_data=demo_data,
+        run_with=(run_with,) if run_with else (),
     )
 
 
