@@ -86,7 +86,7 @@ async def add_organisations() -> None:
     url, token = Installation.current().url("routing"), tokens.issue("admin", "bench-admin")
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        for _, grid in _streets_and_grids():
+        for _, grid in streets_and_grids():
             profile = {
                 "org_id": f"BENCH-{grid['code']}",
                 "name": f"{grid['zh']}人民调解委员会",
@@ -106,12 +106,13 @@ async def add_organisations() -> None:
 
 def _places() -> list[str]:
     """Addresses that each name one grid: a street and a word that only one grid of all has."""
-    pairs = _streets_and_grids()
+    pairs = streets_and_grids()
     words = [word for _, grid in pairs for word in grid["aliases"]]
     return [street + word for street, grid in pairs for word in grid["aliases"] if words.count(word) == 1]
 
 
-def _streets_and_grids() -> list[tuple[str, dict[str, Any]]]:
+def streets_and_grids() -> list[tuple[str, dict[str, Any]]]:
+    """Every grid of the district with the name of its street."""
     district = json.loads((DATA / "areas.json").read_text(encoding="utf-8"))["district"]
     return [
         (street["zh"], grid)

@@ -32,8 +32,8 @@ HESHI = re.compile(r"(?<![\w.-])heshi +([^`|&;#()\n]+)")
 VARIABLE = re.compile(r"\bHESHI_[A-Z]+(?:_[A-Z]+)*\b")
 DOOR = re.compile(r"`((?:(?:GET|POST|PUT|PATCH|DELETE)(?:, )?)+) ([/…][^`?\s]*)")
 
-BETWEEN_PARTS = {"HESHI_PART", "HESHI_DEMO_DATA"}
-"""What the supervisor tells its children, and nobody else."""
+BETWEEN_PARTS = {"HESHI_PART", "HESHI_DEMO_DATA", "HESHI_RUN_WITH"}
+"""What one program of the house tells another, and nobody else."""
 ROUTERS = (*console.ROUTERS, intake.router, *mediation.ROUTERS, *notify.ROUTERS, *routing.ROUTERS)
 DOORS = {
     (method, path)
