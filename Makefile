@@ -4,6 +4,7 @@
 #   make demo    play the sample cases                    make lint    style, types, layers
 #   make bench   measure speed and size                   make mutants take mechanisms out, see a test fail
 #   make setup   set-up alone                             make lock    renew the lock files (ARGS=--upgrade)
+#   make faults  strike the stack and judge what came of it (under an hour; resumable)
 #   make check-containers   the same in containers (needs a Docker engine)
 #   make screenshots        pictures of the console (needs Debian's chromium)
 #   make fmt     format the code                          ARGS="…" goes to the command behind a target
@@ -32,7 +33,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 
-.PHONY: run demo test lint bench mutants check-containers screenshots setup setup-dev lock fmt
+.PHONY: run demo test lint bench mutants faults check-containers screenshots setup setup-dev lock fmt
 .NOTPARALLEL:
 
 run: setup
@@ -49,6 +50,10 @@ test: setup-dev
 
 mutants: setup-dev
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+faults: setup-dev
+	$(BIN)/python -m faults run --seed 1 --seed 2 --seed 3 --minutes 15 $(ARGS)
+	$(BIN)/python -m faults report
 
 check-containers: setup-dev
 	$(BIN)/python -m tests.containers
