@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from libs.web import tokens
-from libs.web.errors import FieldError, Forbidden, NotFound, Refusal, Stale, Title, Unavailable
+from libs.web.errors import FieldError, Forbidden, KeyReused, NotFound, Refusal, Stale, Title, Unavailable
 from services.console.domain.access import Account
 from services.console.handlers.casework import Answer, Service
 
@@ -23,6 +23,7 @@ _KINDS: Final[Mapping[str, type[Refusal]]] = {
     "not_found": NotFound,
     "stale_version": Stale,
     "forbidden": Forbidden,
+    "idempotency_key_reused": KeyReused,
 }
 
 

@@ -1,7 +1,8 @@
 """The console's read model on a real database: repeats, disorder, concurrent workers, who sees what."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from libs.events.base import Payload
 from libs.events.envelope import Envelope
 from services.console.domain.access import Scope, Session, Tries
 from services.console.domain.board import CaseRow
-from services.console.store import CaseViews, SessionStore
+from services.console.store import CaseViews, SessionStore, newest_of
 from tests.unit.console.test_board import after, intake, mediation, notify
 
 ALL = Scope(frozenset({"990101"}), ordinary=True, sealed=False)
@@ -168,6 +169,53 @@ async def test_the_newest_case_stands_first(console: Database, views: CaseViews)
         await tell(console, views, event(case_id, 1, intake("case.registered", case={"registered_at": at})))
     newest, _ = await views.newest(ALL)
     assert [row.case_id for row in newest] == cases[::-1]
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        ALL,
+        Scope(frozenset({"990101", "990102"}), ordinary=True, sealed=True),
+        Scope(frozenset({"990101"}), ordinary=False, sealed=True),
+        Scope(frozenset({"990101"}), ordinary=True, sealed=False, org="LAB-02"),
+    ],
+    ids=["office", "two districts", "sealed", "partner"],
+)
+async def test_the_board_reads_no_more_cases_than_it_shows(console: Database, scope: Scope) -> None:
+    """However long the past is: a sort of whole districts would grow with it."""
+    await console.execute(
+        """
+        insert into case_view (case_id, district, kind, registered_at, org_id)
+        select gen_random_uuid(), case when n % 3 = 0 then '990102' else '990101' end,
+            case when n % 500 = 1 then 'REP' else 'DIS' end, now() - n * interval '1 minute',
+            case when n % 400 = 2 then 'LAB-02' else 'LAB-01' end
+        from generate_series(1, 30000) n
+        """
+    )
+    await console.execute("analyze case_view")
+    districts, org = ", ".join(sorted(scope.districts)), f"'{scope.org}'" if scope.org else "null"
+    async with console.transaction() as tx:
+        # As the server plans it in the end for a statement that is asked again and again.
+        await tx.execute("set local plan_cache_mode = force_generic_plan")
+        await tx.execute(f"prepare board (text[], bool, bool, text, int) as {newest_of(scope)}")
+        plan = await tx.fetchval(
+            "explain (analyze, format json) execute board"
+            f" ('{{{districts}}}', {scope.sealed}, {scope.ordinary}, {org}, 200)"
+        )
+        await tx.execute("deallocate board")
+    nodes = list(below(json.loads(plan)[0]["Plan"]))
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    scans = [node for node in nodes if node.get("Relation Name") == "case_view"]
+    assert scans
+    for node in scans:
+        assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) <= 250, node
+
+
+def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's node and all under it."""
+    yield node
+    for child in node.get("Plans", ()):
+        yield from below(child)
 
 
 async def test_tries_at_the_same_time_all_count(console: Database) -> None:

@@ -7,7 +7,19 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from libs.web.errors import FieldError, Forbidden, Invalid, NotFound, Stale, Unavailable
+from libs.web.errors import (
+    Busy,
+    FieldError,
+    Forbidden,
+    ForbiddenAction,
+    InProgress,
+    Invalid,
+    KeyReused,
+    NotFound,
+    Refusal,
+    Stale,
+    Unavailable,
+)
 from services.console.handlers.casework import Answer
 from tests.component.test_console_board import event
 from tests.component.test_console_pages import PASSWORD, House, browser, form_of, house, sign_in
@@ -124,6 +136,59 @@ async def test_a_service_that_is_away_is_said_and_nothing_typed_is_lost(
     assert ">路灯不亮</textarea>" in text
 
 
+OPEN_OUTCOMES = [
+    Unavailable(),
+    InProgress(),
+    Busy(),
+    KeyReused(),
+    Refusal(code="too_many_requests", status=429),
+    Refusal(code="timeout", status=503),
+    Refusal(code="internal_error", status=500),
+]
+
+
+@pytest.mark.parametrize("refusal", OPEN_OUTCOMES, ids=lambda refusal: refusal.code)
+async def test_while_nobody_knows_whether_it_took_effect_it_is_sent_again_under_its_key(
+    house: House, operator: aiohttp.ClientSession, refusal: Refusal
+) -> None:
+    """Else an operator who tries again after a timeout registers the matter twice."""
+    there(house)
+    house.services.answers["intake", "POST", "/v1/cases"] = refusal
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/reminders"] = refusal
+    _, entry, _ = await send(operator, "/cases/new", narrative="路灯不亮", key="first")
+    _, acts, _ = await send(operator, f"/cases/{CASE}/acts/remind", version="1", text="又来电", key="first")
+    assert 'name="key" value="first"' in entry
+    assert acts.count('name="key" value="first"') == 1
+
+
+async def test_what_perhaps_was_registered_before_is_not_registered_anew_by_a_click(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = KeyReused()
+    _, text, _ = await send(operator, "/cases/new", narrative="路灯不亮，又添一句")
+    assert "可能已经登记" in text
+    assert ">路灯不亮，又添一句</textarea>" in text
+
+
+@pytest.mark.parametrize("field", ["headcount", "amount"])
+async def test_a_number_of_thousands_of_digits_is_a_fault_like_any_other(
+    house: House, operator: aiohttp.ClientSession, field: str
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = Invalid()
+    assert (await send(operator, "/cases/new", narrative="x", **{field: "9" * 5000}))[0] == 422
+    there(house)
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/reminders"] = Invalid()
+    assert (await send(operator, f"/cases/{CASE}/acts/remind", version="9" * 5000))[0] == 422
+
+
+async def test_a_fault_of_a_box_stands_at_the_box(house: House, operator: aiohttp.ClientSession) -> None:
+    fault = Invalid(errors=[FieldError("/consents/sms", "unknown", "不明")])
+    house.services.answers["intake", "POST", "/v1/cases"] = fault
+    _, text, _ = await send(operator, "/cases/new", narrative="x", sms="1")
+    assert '<p class="fault" id="fault-sms">不明</p>' in text
+    assert 'name="sms" value="1" checked aria-invalid="true"' in text
+
+
 @pytest.mark.parametrize("form", ["", "wrong"])
 @pytest.mark.parametrize("path", ["/cases/new", f"/cases/{CASE}/acts/remind", "/search"])
 async def test_a_form_of_another_site_does_nothing(
@@ -238,6 +303,34 @@ async def test_who_was_slower_sees_what_changed_beside_their_own_words(
     assert '<option value="VIOLENCE" selected>' in text
     assert 'name="version" value="3"' in text
     assert "催办" in text
+
+
+ENTERED = {"reason_code": "IN_LITIGATION", "directed_to": "CT-01", "text": "法院已立案"}
+
+
+@pytest.mark.parametrize("refusal", [Stale(version=3), ForbiddenAction()], ids=["412", "409"])
+async def test_all_that_was_typed_is_shown_when_the_act_is_possible_no_more(
+    house: House, browser: aiohttp.ClientSession, refusal: Refusal
+) -> None:
+    await sign_in(browser, "dispatcher")
+    there(house, version=3, state="accepted")
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/decision"] = refusal
+    status, text, _ = await send(browser, f"/cases/{CASE}/acts/refuse", version="1", **ENTERED)
+    assert status == refusal.status
+    for word in ("不予受理", "已进入诉讼", "临江区人民法院", "法院已立案"):
+        assert word in text
+
+
+async def test_an_act_waits_on_a_page_of_its_own_while_its_service_is_away(
+    house: House, browser: aiohttp.ClientSession
+) -> None:
+    await sign_in(browser, "dispatcher")
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/decision"] = Unavailable()
+    house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = Unavailable()
+    status, text, _ = await send(browser, f"/cases/{CASE}/acts/refuse", version="7", key="first", **ENTERED)
+    assert status == 503
+    for kept in ('value="first"', 'name="version" value="7"', '"IN_LITIGATION" selected', ">法院已立案<"):
+        assert kept in text
 
 
 async def test_a_refused_act_says_why_and_keeps_what_was_typed(

@@ -105,6 +105,7 @@ def account(user: str, *roles: str, **more: object) -> dict[str, object]:
 
 ACCOUNTS = [
     account("operator", name="话务员甲"),
+    account("dispatcher"),
     account("auditor"),
     account("sealed", "sealed_officer"),
     account("handler", "partner_handler", org="LAB-01"),

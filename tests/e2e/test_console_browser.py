@@ -176,3 +176,19 @@ def test_two_people_on_one_case_the_slower_merges(
     page.locator("form[action$='/refuse'] button").click()
     page.wait_for_url(re.compile(r"done="))
     expect(page.locator(".state")).to_have_text("不予受理")
+
+
+def test_a_case_s_page_finds_back_to_its_stream_and_catches_up(
+    heshi: Heshi, page: Page, console: str
+) -> None:
+    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
+    page.goto(f"{console}/cases/new")
+    page.fill("#narrative", "楼上漏水")
+    page.uncheck("[name=accept]")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}"))
+    page.route("**/events", lambda route: route.fulfill(status=503), times=1)
+    page.reload()
+    expect(page.locator("#link")).to_have_text("已断开，正在重连")
+    with page.expect_response("**/panel", timeout=20_000):
+        expect(page.locator("#link")).to_have_text("实时", timeout=20_000)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,12 +12,14 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.web.errors import NotFound, Refusal, Stale
-from services.console.api.common import FORM, Person, container, in_frame, own_form, page, scope
+from libs.web.errors import NotFound, Refusal, Stale, Unavailable
+from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form, page, scope
 from services.console.domain.access import Account
-from services.console.domain.acts import ACTS, offered
+from services.console.domain.acts import ACTS, CaseAct, offered
+from services.console.domain.entry import NUMBER
 from services.console.handlers.casework import File, act, open_file
-from services.console.pages.casefile import casefile
+from services.console.pages.casefile import ACT_FIELDS, act_options, casefile, in_words
+from services.console.pages.words import Words
 
 READ_YOUR_WRITE: Final = 1.0
 """Seconds that a page waits for the read model to have what its reader just did (G26)."""
@@ -46,25 +49,37 @@ async def panel(request: Request, case_id: UUID, account: Person) -> Response:
     return page(request, "case_panel.html", **casefile(file, behind.words), moments=lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An act that was refused: what was typed, why, and the key to send it again under."""
+
+    act: CaseAct
+    form: Mapping[str, str]
+    why: Refusal
+    key: str
+
+
 @router.post("/cases/{case_id}/acts/{name}", openapi_extra=FORM)
 async def do(request: Request, case_id: UUID, name: str, account: Person) -> Response:
     """Do an act on the version that its form was made for. Somebody was faster: what changed is shown beside
-    what was typed, to be sent again."""
+    what was typed, to be sent again. Whatever the answer, nothing that was typed is lost."""
     sent = await request.form()
     form = {field: value for field, value in sent.items() if isinstance(value, str)}
     own_form(request, form.get("form", ""))
-    what = ACTS.get(name)
+    what, key = ACTS.get(name), form.get("key", "")
     if what is None:
         raise NotFound
-    version = int(form.get("version", "0")) if form.get("version", "").isdecimal() else 0
+    version = int(form["version"]) if NUMBER.fullmatch(form.get("version", "")) else 0
     try:
-        answer = await act(
-            container(request).services, account, case_id, what, form, form.get("key", ""), version
-        )
-    except Stale:
-        return await _merge(request, account, case_id, name, form, version)
+        answer = await act(container(request).services, account, case_id, what, form, key, version)
     except Refusal as refusal:
-        return await _case(request, account, case_id, said=form, refused=(name, refusal))
+        refused = Refused(what, form, refusal, key_after(refusal, key))
+        try:
+            if isinstance(refusal, Stale):
+                return await _merge(request, account, case_id, refused, version)
+            return await _case(request, account, case_id, refused=refused)
+        except Unavailable:
+            return _unsent(request, account, case_id, refused, version)
     return RedirectResponse(f"/cases/{case_id}?done={answer.body['version']}", 303)
 
 
@@ -75,67 +90,75 @@ async def _case(
     *,
     new: bool = False,
     written: int = 0,
-    said: Mapping[str, str] | None = None,
-    refused: tuple[str, Refusal] | None = None,
+    refused: Refused | None = None,
 ) -> Response:
     behind = container(request)
     file = await open_file(behind.services, account, case_id)
     lines, behindhand = await _lines(request, account, case_id, written)
+    acts = _offered(account, file)
     return in_frame(
         request,
         account,
         "case.html",
-        refused[1].status if refused else 200,
+        refused.why.status if refused else 200,
         **casefile(file, behind.words),
         moments=lines,
-        **_acts(request, account, file, said or {}, refused),
+        **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),
         new=new,
         behindhand=behindhand,
     )
 
 
 async def _merge(
-    request: Request, account: Account, case_id: UUID, name: str, form: Mapping[str, str], version: int
+    request: Request, account: Account, case_id: UUID, refused: Refused, version: int
 ) -> Response:
     """412: what others did since, the case as it stands, and the reader's own words."""
     behind = container(request)
     file = await open_file(behind.services, account, case_id)
     moments = await behind.board.timeline(scope(account), case_id) or []
     since = [behind.words.moment(each) for each in moments if each.topic == INTAKE and each.version > version]
+    acts = [each for each in _offered(account, file) if each is refused.act]
+    values = _acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION")
     shown = casefile(file, behind.words)
-    values = _acts(request, account, file, form, None, only=name)
     return in_frame(request, account, "merge.html", 412, **shown, since=since, **values)
 
 
-def _acts(
-    request: Request,
-    account: Account,
-    file: File,
-    said: Mapping[str, str],
-    refused: tuple[str, Refusal] | None,
-    only: str | None = None,
-) -> dict[str, Any]:
-    words = container(request).words.vocabularies
+def _unsent(request: Request, account: Account, case_id: UUID, refused: Refused, version: int) -> Response:
+    """The case cannot be shown now; what was typed waits on a page of its own, to be sent again."""
+    values = _acts(container(request).words, [refused.act], version, refused, petition=True)
+    return in_frame(request, account, "unsent.html", refused.why.status, case={"id": case_id}, **values)
+
+
+def _offered(account: Account, file: File) -> list[CaseAct]:
     last = (file.attempts or [{}])[-1]
     held = last.get("reason") == "DUTY_DESK" and not file.intake["released"]
-    acts = offered(account.roles, file.intake["state"], held)
-    fault = ""
+    return offered(account.roles, file.intake["state"], held)
+
+
+def _acts(
+    words: Words, acts: Sequence[CaseAct], version: int, refused: Refused | None, petition: bool
+) -> dict[str, Any]:
+    """The forms of acts; that of a refused one as it was sent. `typed`: what stood in it, in words, when its
+    form is not among them any more."""
+    options = act_options(words, petition)
+    keys = {each.name: str(uuid.uuid4()) for each in acts}
+    fault, typed = "", list[tuple[str, str]]()
     if refused is not None:
-        told = [error.detail or error.code for error in refused[1].errors]
-        fault = "：".join(filter(None, (refused[1].title.zh, "；".join(told))))
+        told = [error.detail or error.code for error in refused.why.errors]
+        fault = "：".join(filter(None, (refused.why.title.zh, "；".join(told))))
+        keys |= {refused.act.name: refused.key}
+        if refused.act not in acts:
+            typed = in_words(refused.act.fields, refused.form, options)
     return {
-        "acts": [each for each in acts if only in (None, each.name)],
-        "said": said,
-        "failed": refused[0] if refused else only or "",
+        "acts": acts,
+        "said": refused.form if refused else {},
+        "failed": refused.act if refused else None,
         "fault": fault,
-        "version": file.version,
-        "keys": {each.name: str(uuid.uuid4()) for each in acts},
-        "options": {
-            "lawful_route": words["lawful_routes"] if file.intake["track"] == "PETITION" else {},
-            "reason_code": words["refusals"],
-            "directed_to": words["bodies"],
-            "flag": words["flags"],
-        },
+        "typed": typed,
+        "version": version,
+        "keys": keys,
+        "options": options,
+        "labels": ACT_FIELDS,
     }
 
 

@@ -1,6 +1,7 @@
 """What every door of the console needs: its container, who asks, pages and the token of forms."""
 
 import hmac
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from libs.web.body import accepts
-from libs.web.errors import Forbidden, Title, Unauthorised
+from libs.web.errors import Forbidden, Refusal, Title, Unauthorised
 from services.console.domain.access import Account, Scope, scope_of
 from services.console.handlers.board import Board
 from services.console.handlers.casework import Services
@@ -84,6 +85,9 @@ class SignedIn(SecurityBase):
 FORM: Final = accepts("application/x-www-form-urlencoded")
 """`openapi_extra` of a route that reads a whole form by itself."""
 
+UNDECIDED: Final = frozenset({"in_progress", "busy", "too_many_requests", "idempotency_key_reused"})
+"""Codes of refusals below 500 after which the request under its key may have taken effect, or still can."""
+
 signed_in = SignedIn()
 Person = Annotated[Account, Depends(signed_in)]
 
@@ -116,6 +120,15 @@ def own_form(request: Request, given: str) -> None:
     """Let pass a form that was made for this session; FormExpired for any other (CSRF)."""
     if not same(form_token(session_token(request)), given):
         raise FormExpired
+
+
+def key_after(refusal: Refusal, key: str) -> str:
+    """The key under which a refused form is sent again.
+
+    After a verdict a new one, since the service keeps its answer under the old. While nobody knows whether
+    the request took effect the old one, so that it does so once.
+    """
+    return key if refusal.status >= 500 or refusal.code in UNDECIDED else str(uuid.uuid4())
 
 
 def same(expected: str | None, given: str) -> bool:

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.web.errors import Forbidden, Refusal
-from services.console.api.common import FORM, Person, container, in_frame, own_form
+from libs.web.errors import Forbidden, KeyReused, Refusal
+from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form
 from services.console.domain.access import Account
 from services.console.domain.entry import FACTS, RESPONDENTS, faults_by_field, statement
 from services.console.handlers.casework import enter
@@ -45,8 +45,7 @@ async def register(request: Request, account: Person) -> Response:
     try:
         answer = await enter(container(request).services, account, statement(form, flags), key)
     except Refusal as refusal:
-        # A refused request keeps its key's answer: what is mended needs a new one.
-        return _form(request, account, form, flags, str(uuid.uuid4()), refusal)
+        return _form(request, account, form, flags, key_after(refusal, key), refusal)
     return RedirectResponse(f"/cases/{answer.body['case_id']}?new={answer.body['version']}", 303)
 
 
@@ -72,6 +71,7 @@ def _form(
         flagged=flags,
         faults=faults,
         fault=refusal.title.zh if refusal else "",
+        perhaps_there=isinstance(refusal, KeyReused),
         channels={code: words["channels"][code] for code in CHANNELS},
         kinds=words["kinds"],
         categories=words["categories"],

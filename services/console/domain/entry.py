@@ -3,6 +3,7 @@
 What is left empty is left out: intake registers always, and what is missing is a task for triage.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ RESPONDENTS: Final = 3
 """Other sides that the form has room for."""
 FACTS: Final = 2
 """Dated facts that the form has room for."""
+
+NUMBER: Final = re.compile(r"\d{1,18}")
+"""A whole number that a service's own limits can judge; what is longer stays a text, which is none."""
+CENTS: Final = re.compile(r"\d{0,2}")
 
 TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "narrative": ("narrative",),
@@ -77,8 +82,8 @@ def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
 def fen(yuan: str) -> int | str:
     """Yuan as people type them, in fen; what is no amount stays, so that intake's answer names it."""
     whole, _, part = yuan.replace(",", "").replace("，", "").partition(".")
-    if whole.isdecimal() and (not part or part.isdecimal()) and len(part) <= 2:
-        return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+    if NUMBER.fullmatch(whole) and CENTS.fullmatch(part):
+        return int(whole) * 100 + int(part.ljust(2, "0"))
     return yuan
 
 
@@ -110,4 +115,4 @@ def _put(said: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 
 
 def _whole(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+    return int(text) if NUMBER.fullmatch(text) else text

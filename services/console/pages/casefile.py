@@ -1,11 +1,44 @@
 """A case as its page shows it: facts, why that organisation, why those dates, messages, tasks; in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from services.console.handlers.casework import File
-from services.console.pages.words import Words, day_in_words, time_in_words
+from services.console.pages.words import Vocabulary, Words, day_in_words, time_in_words
+
+ACT_FIELDS: Final[Mapping[str, str]] = {
+    "lawful_route": "依法分类",
+    "reason_code": "原因",
+    "directed_to": "去向",
+    "flag": "标记",
+    "text": "说明",
+    "new_facts": "有新的事实",
+}
+"""What the fields of acts are called."""
+
+
+def act_options(words: Words, petition: bool) -> dict[str, Vocabulary]:
+    """What may be chosen in the fields of acts; lawful routes are for petitions alone."""
+    known = words.vocabularies
+    return {
+        "lawful_route": known["lawful_routes"] if petition else {},
+        "reason_code": known["refusals"],
+        "directed_to": known["bodies"],
+        "flag": known["flags"],
+    }
+
+
+def in_words(
+    fields: Iterable[str], form: Mapping[str, str], options: Mapping[str, Vocabulary]
+) -> list[tuple[str, str]]:
+    """What stands in a form: each field that is not empty, by its name."""
+    told = [(field, form.get(field, "").strip()) for field in fields]
+    return [
+        (ACT_FIELDS[field], "是" if field == "new_facts" else options.get(field, {}).get(text, text))
+        for field, text in told
+        if text
+    ]
 
 
 def casefile(file: File, words: Words) -> dict[str, Any]:

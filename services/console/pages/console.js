@@ -6,7 +6,6 @@ const RETRY_MS = 3000;
 const page = {
   rows: new Map(),
   chosen: null,
-  stream: null,
 };
 
 const at = (id) => document.getElementById(id);
@@ -100,51 +99,54 @@ function link(state, text) {
   at("link").textContent = text;
 }
 
-function follow() {
-  page.stream = new EventSource("/events");
-  page.stream.addEventListener("board", (event) => {
-    page.rows = new Map(JSON.parse(event.data).map((row) => [row.id, row]));
+function showBoard(rows) {
+  page.rows = new Map(rows.map((row) => [row.id, row]));
+  draw();
+}
+
+function showChange({ rows, gone }) {
+  for (const row of rows) page.rows.set(row.id, row);
+  for (const id of gone) page.rows.delete(id);
+  draw(new Set(rows.map((row) => row.id)));
+  if (page.chosen && gone.includes(page.chosen)) close();
+  else if (rows.some((row) => row.id === page.chosen)) choose(page.chosen);
+}
+
+// --- the stream: all rows first, then each change; opened again for as long as one is signed in
+
+function follow(onBoard, onChange) {
+  const stream = new EventSource("/events");
+  stream.addEventListener("board", (event) => {
     link("live", "实时");
-    draw();
+    onBoard(JSON.parse(event.data));
   });
-  page.stream.addEventListener("change", (event) => {
-    const { rows, gone } = JSON.parse(event.data);
-    for (const row of rows) page.rows.set(row.id, row);
-    for (const id of gone) page.rows.delete(id);
-    draw(new Set(rows.map((row) => row.id)));
-    if (page.chosen && gone.includes(page.chosen)) close();
-    else if (rows.some((row) => row.id === page.chosen)) choose(page.chosen);
-  });
-  page.stream.addEventListener("bye", () => location.assign("/sign-in"));
-  page.stream.addEventListener("error", () => {
+  stream.addEventListener("change", (event) => onChange(JSON.parse(event.data)));
+  stream.addEventListener("bye", () => location.assign("/sign-in"));
+  stream.addEventListener("error", () => {
     link("lost", "已断开，正在重连");
-    if (page.stream.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => again(onBoard, onChange), RETRY_MS);
   });
 }
 
-async function again() {
+async function again(onBoard, onChange) {
   const answer = await fetch("/session").catch(() => null);
   if (answer?.status === 401) location.assign("/sign-in");
-  else if (answer?.ok) follow();
-  else setTimeout(again, RETRY_MS);
+  else if (answer?.ok) follow(onBoard, onChange);
+  else setTimeout(() => again(onBoard, onChange), RETRY_MS);
 }
 
 // --- a case's page: the live part is fetched anew whenever the case changes
 
 function followCase(panel) {
   const id = panel.dataset.case;
-  const stream = new EventSource("/events");
-  stream.addEventListener("board", () => link("live", "实时"));
-  stream.addEventListener("change", (event) => {
-    if (JSON.parse(event.data).rows.some((row) => row.id === id)) renew(panel, id);
-  });
-  stream.addEventListener("bye", () => location.assign("/sign-in"));
-  stream.addEventListener("error", () => link("lost", "已断开，正在重连"));
+  // What happened before the stream was open, or while it was lost, is not among its changes.
+  const onBoard = () => renew(panel, id);
+  follow(onBoard, ({ rows }) => rows.some((row) => row.id === id) && renew(panel, id));
 }
 
 async function renew(panel, id) {
-  const answer = await fetch(`/cases/${id}/panel`);
-  if (!answer.ok) return;
+  const answer = await fetch(`/cases/${id}/panel`).catch(() => null);
+  if (!answer?.ok) return;
   const open = [...panel.querySelectorAll("details")].map((each) => each.open);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   panel.replaceChildren(...fresh.body.childNodes);
@@ -184,7 +186,7 @@ function enter(form) {
 
 if (at("cases")) {
   at("side-close").addEventListener("click", close);
-  follow();
+  follow(showBoard, showChange);
   setInterval(draw, 30000);
 }
 if (at("panel")) followCase(at("panel"));
