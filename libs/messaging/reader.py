@@ -1,7 +1,7 @@
 """Reading a topic: the poll loop that every kind of consumer shares.
 
 Where to read on stands in PostgreSQL, written in the transaction of the effects (G10). Kafka's own commit is
-for display. The driver's traps that shape this loop: `getmany` must not be cancelled or wrapped in a timeout;
+for display. The driver's traps that shape this loop: `getmany` must not be cancelled and used again;
 without explicit offsets `commit` acknowledges records in flight; exceptions in a rebalance listener vanish.
 """
 
@@ -14,12 +14,13 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from libs.db.batch import Offset
 from libs.db.faults import Fault, classify
 from libs.db.pool import Database
-from libs.runtime.loops import Pulse
+from libs.runtime.loops import Pulse, was_cancelled
 
 log = structlog.get_logger()
 
@@ -32,6 +33,8 @@ GATHER = 0.1
 the more the next batch is worth its transaction, and where there is little nobody waits."""
 AS_OF_EVERY, AS_OF_FIRST = 10.0, 0.5
 MAX_WAIT = 5.0
+STUCK, LOOK = 25.0, 5.0
+"""Seconds without a return after which a client is given up while the broker answers; between looks."""
 
 Handle = Callable[[Sequence[Any], Sequence[Offset]], Awaitable[None]]
 """Does a batch of records and stores the offsets with its effects; may raise infrastructure faults only."""
@@ -51,6 +54,17 @@ class KafkaPlace:
     def logical(self, topic: str) -> str:
         """The name that the rest of the house uses."""
         return topic.removeprefix(self.prefix)
+
+    async def answers(self) -> bool:
+        """Whether the broker answers a newcomer."""
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap)
+        try:
+            await asyncio.wait_for(client.bootstrap(), 3)
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        finally:
+            await client.close()
+        return True
 
 
 @dataclass(slots=True)
@@ -94,8 +108,8 @@ class Reader:
             try:
                 await self._read(pulse)
                 wait = 0.2
-            except Exception as error:
-                if not isinstance(error, KafkaError) and classify(error) is Fault.DATA:
+            except (Exception, asyncio.CancelledError) as error:
+                if was_cancelled() or not _passes(error):
                     raise
                 log.warning("reader_put_off", consumer=self.name, error=type(error).__name__)
                 await pulse.pause(wait)
@@ -126,7 +140,7 @@ class Reader:
             await consumer.start()
             while not pulse.stopping:
                 await self._seek(consumer, pulse)
-                polled: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(timeout_ms=POLL_MS)
+                polled = await self._poll(consumer, pulse)
                 records = {tp: rows for tp, rows in polled.items() if tp not in self._unsought}
                 begun = time.monotonic()
                 if records:
@@ -138,6 +152,22 @@ class Reader:
             await self._commit(consumer)
         finally:
             await _leave(consumer)
+
+    async def _poll(self, consumer: Any, pulse: Pulse) -> Mapping[TopicPartition, Sequence[Any]]:
+        """The next records. The client waits without limit for its partitions: rightly while the broker is
+        away; while it answers, such a client may wait for ever (aiokafka 1154) and is given up."""
+        poll: asyncio.Future[Mapping[TopicPartition, Sequence[Any]]]
+        poll = asyncio.ensure_future(consumer.getmany(timeout_ms=POLL_MS))
+        patience = STUCK
+        try:
+            while not (await asyncio.wait({poll}, timeout=LOOK))[0]:
+                pulse.beat()
+                patience = patience - LOOK if await self.place.answers() else STUCK
+                if patience <= 0:
+                    raise KafkaTimeoutError(f"{self.name} is stuck")
+            return poll.result()
+        finally:
+            poll.cancel()
 
     async def _seek(self, consumer: Any, pulse: Pulse) -> None:
         """Set newly assigned partitions to where the database says; 0 where it knows nothing, which the
@@ -174,8 +204,7 @@ class Reader:
                     if classify(error) is Fault.DATA:
                         raise
                     log.warning("batch_put_off", consumer=self.name, error=type(error).__name__)
-                    await pulse.wait(wait)
-                    if pulse.stopping:
+                    if await pulse.pause(wait):
                         return
                     wait = min(wait * 2, MAX_WAIT)
         finally:
@@ -254,6 +283,13 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         self._reader._unsought.update(assigned)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether it is no fault of what was read: then reading it again may help."""
+    if isinstance(error, KafkaError | asyncio.CancelledError):
+        return True
+    return isinstance(error, Exception) and classify(error) is not Fault.DATA
 
 
 async def _leave(consumer: Any) -> None:

@@ -16,7 +16,7 @@ import structlog
 import uvloop
 
 from libs.runtime.logging import fault
-from libs.runtime.loops import Loop, Pulse
+from libs.runtime.loops import Loop, Pulse, was_cancelled
 from libs.runtime.metrics import Metrics
 from libs.runtime.readiness import Readiness
 from libs.runtime.server import HttpServer
@@ -112,7 +112,9 @@ class Lifecycle:
             try:
                 await loop.run(pulse)
                 failure: dict[str, str] = {"reason": "returned"}
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if was_cancelled():
+                    raise
                 failure = fault(error)
             if pulse.stopping:
                 return

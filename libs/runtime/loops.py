@@ -5,6 +5,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
+def was_cancelled() -> bool:
+    """Whether the running task was told to end.
+
+    A driver that cancels waiters of its own raises the same error in whoever waits for them: that is a
+    failure like any other, and must not end a loop in silence.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Pulse:
     """A loop's thread of life: it says when to stop, and the loop says by it that it gets on."""
 

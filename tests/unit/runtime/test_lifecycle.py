@@ -117,6 +117,24 @@ async def test_a_loop_that_returns_by_itself_is_started_again() -> None:
     assert await stopped(process, lambda: len(runs) >= 2) == 0
 
 
+async def test_a_loop_whose_driver_cancels_its_own_waiter_is_started_again() -> None:
+    """It raises what a cancelled task raises; the loop was gone without a word until the watchdog looked."""
+    runs: list[int] = []
+
+    async def waiting(pulse: Pulse) -> None:
+        runs.append(1)
+        pulse.beat()
+        if len(runs) == 1:
+            waiter = asyncio.get_running_loop().create_future()
+            waiter.cancel()
+            await waiter
+        await pulse.pause(60)
+
+    process = life()
+    process.add(Loop("waiting", waiting))
+    assert await stopped(process, lambda: len(runs) == 2) == 0
+
+
 async def test_a_loop_that_does_not_end_is_cut_after_its_budget() -> None:
     told: Told = []
 
