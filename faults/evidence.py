@@ -6,8 +6,8 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -158,6 +158,9 @@ class Evidence:
         return lines
 
 
+CALM: Final = 3
+"""Looks in a row at which nothing waits."""
+
 WAITING: Final = {
     "not published": "select count(*) from outbox",
     "parked": "select count(*) from parked",
@@ -175,17 +178,30 @@ async def at_rest(world: World, seconds: float) -> Mapping[str, int]:
     """Wait until nothing waits anywhere; what still waits when the time is over (all 0: nothing)."""
     until, calm = time.monotonic() + seconds, 0
     left: Mapping[str, int] = {"nobody could tell": 1}
-    while time.monotonic() < until and calm < 3:
+    while time.monotonic() < until and calm < CALM:
         with suppress(Exception):
-            left = await _left(world)
-            calm = calm + 1 if not any(left.values()) else 0
-        await asyncio.sleep(0.5)
+            async with _broker(world) as broker:
+                while time.monotonic() < until and calm < CALM:
+                    left = await _left(world, broker)
+                    calm = calm + 1 if not any(left.values()) else 0
+                    await asyncio.sleep(0.3)
     return left
 
 
-async def _left(world: World) -> dict[str, int]:
+@asynccontextmanager
+async def _broker(world: World) -> AsyncIterator[AIOKafkaConsumer]:
+    client = AIOKafkaConsumer(bootstrap_servers=world.kafka.advertised)
+    await client.start()
+    try:
+        yield client
+    finally:
+        with suppress(asyncio.CancelledError):
+            await client.stop()
+
+
+async def _left(world: World, broker: AIOKafkaConsumer) -> dict[str, int]:
     left: dict[str, int] = {}
-    places: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
+    places: dict[TopicPartition, list[tuple[str, int]]] = defaultdict(list)
     for service in SERVICES:
         async with world.database(service) as database, database.read() as tx:
             for what, sql in WAITING.items():
@@ -195,23 +211,13 @@ async def _left(world: World) -> dict[str, int]:
                     "select count(*) from message where state in ('planned', 'deferred', 'sending')"
                 )
             for row in await tx.fetch("select * from consumer_offset"):
-                places[row["topic"], row["partition"]].append((row["consumer"], row["next_offset"]))
-    ends = await _ends(world, places)
+                place = TopicPartition(row["topic"], row["partition"])
+                places[place].append((row["consumer"], row["next_offset"]))
+    ends = await broker.end_offsets(list(places))
     for place, readers in places.items():
         for consumer, next_offset in readers:
             left[f"lag of {consumer}"] = left.get(f"lag of {consumer}", 0) + max(0, ends[place] - next_offset)
     return left
-
-
-async def _ends(world: World, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    client = AIOKafkaConsumer(bootstrap_servers=world.kafka.advertised)
-    await client.start()
-    try:
-        found = await client.end_offsets([TopicPartition(*place) for place in places])
-        return {(tp.topic, tp.partition): end for tp, end in found.items()}
-    finally:
-        with suppress(asyncio.CancelledError):
-            await client.stop()
 
 
 async def gather(world: World, history: Sequence[Line]) -> Evidence:

@@ -53,6 +53,8 @@ class Partners:
     at_once: int = 6
     _next_step: dict[str, int] = field(default_factory=dict)
     _bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resting: bool = False
+    """While it is set nothing new is done."""
     _stopping: bool = False
     acts: int = 0
 
@@ -77,7 +79,7 @@ class Partners:
 
         async def one(case: Mapping[str, Any]) -> None:
             async with slots:
-                if not self._stopping:
+                if not (self._stopping or self.resting):
                     await self._step(session, url, headers, case)
 
         for state in ("offered", "taken_up", "consent_pending", "in_mediation", "agreed", "performing"):

@@ -27,6 +27,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from libs.messaging import reader
+
 VARIABLE: Final = "HESHI_FAILPOINTS"
 
 
@@ -56,6 +58,7 @@ POINTS: Final = (
     Point("relay.after_claim", "libs.messaging.relay:_pointed", "after"),
     Point("relay.in_mid_batch", "libs.messaging.producer:Producer.publish", "halves"),
     Point("relay.after_acknowledgement", "libs.messaging.relay:Relay._publish", "after"),
+    Point("consumer.poll", "aiokafka:AIOKafkaConsumer.getmany", "before"),
     Point("consumer.before_handler", "libs.messaging.consumer:EventRunner.handle", "before"),
     Point("consumer.in_transaction", "libs.db.batch:Batch.run", "after", applies=_of_events),
     Point("consumer.after_commit", "libs.messaging.consumer:EventRunner.handle", "after"),
@@ -239,6 +242,7 @@ def main() -> None:
     """Arm the points, then be the service."""
     _, module, *arguments = sys.argv
     part = os.environ["HESHI_PART"]
+    reader.AS_OF_EVERY = reader.AS_OF_FIRST  # whoever waits for rest wants to know soon how far each has read
     arm(Armed(Path(os.environ[VARIABLE]), part), part)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -168,7 +168,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(*, only: Sequence[str] = PROGRAMS, short_clocks: bool = True) -> AsyncIterator[World]:
+async def world(
+    *, only: Sequence[str] = PROGRAMS, short_clocks: bool = True, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[World]:
     """Everything up and ready in folders of its own, which go with the block. From the main thread alone."""
     folder = Path(tempfile.mkdtemp(prefix="heshi-faults-"))
     postgres, kafka = EmbeddedPostgres(Home(folder)), EmbeddedKafka(Home(folder), free_port())
@@ -192,6 +194,7 @@ async def world(*, only: Sequence[str] = PROGRAMS, short_clocks: bool = True) ->
             points.touch()
             given = {
                 **ENVIRONMENT,
+                **(settings or {}),
                 "HESHI_POSTGRES": f"postgresql://heshi@127.0.0.1:{wires['postgres'].port}/postgres",
                 "HESHI_KAFKA": kafka.advertised,
                 "HESHI_SMS_URL": f"http://127.0.0.1:{wires['gateway'].port}/cgi-bin/sendsms",
