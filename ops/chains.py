@@ -1,39 +1,69 @@
 """`heshi audit verify` and `heshi republish`: the stored record checked, the stored events sent again."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.db import auditlog
-from libs.messaging import outbox
-from libs.privacy.audit import Break, verify
+from libs.messaging import heads, outbox
+from libs.messaging.producer import BrokerAway
+from libs.messaging.reader import KafkaPlace
+from libs.privacy.audit import Break, SignedHead, signing_key, verify
+from libs.privacy.keyring import KeyMissing, Keyring
 from ops.installation import Installation
+from ops.stack.errors import StackError
 from ops.stack.parts import SERVICES
 
 
-def verify_all(services: Sequence[str]) -> tuple[int, list[tuple[str, Break]]]:
-    """Check every chain, one snapshot per service; the number of rows, and each place that does not hold."""
+@dataclass
+class Verdict:
+    """What a check found: how much there was, and each place that does not hold, with its service."""
 
-    async def one(service: str) -> tuple[int, list[Break]]:
-        count, breaks = 0, []
-        async with Installation.current().database(service) as database, database.transaction() as tx:
+    rows: int = 0
+    heads: int = 0
+    places: list[tuple[str, Break]] = field(default_factory=list)
+
+
+def verify_all(services: Sequence[str]) -> Verdict:
+    """Check every chain, one snapshot per service, against its head and all that were published before."""
+    return asyncio.run(_verify(services or SERVICES))
+
+
+async def _verify(services: Sequence[str]) -> Verdict:
+    here, verdict = Installation.current(), Verdict()
+    # Heads first: one that is published meanwhile would be ahead of the snapshot.
+    published = await _published(here)
+    keyring = Keyring.open(here.home.keys) if published else None
+    for service in services:
+        said = [each for each in published if each.service == service]
+        verdict.heads += len(said)
+        forged = [each.head for each in said if not _is_signed(each, keyring)]
+        verdict.places += [(service, Break(head.chain, head.seq, "FORGED")) for head in forged]
+        async with here.database(service) as database, database.transaction() as tx:
             await auditlog.one_snapshot(tx)
             for head in await auditlog.heads(tx):
                 rows = await auditlog.rows(tx, service, head.chain)
-                count += len(rows)
-                breaks += verify(rows, [head])
-        return count, breaks
+                verdict.rows += len(rows)
+                before = [s.head for s in said if s.head.chain == head.chain and s.head not in forged]
+                verdict.places += [(service, place) for place in verify(rows, [head, *before])]
+    return verdict
 
-    async def each() -> tuple[int, list[tuple[str, Break]]]:
-        total, places = 0, []
-        for service in services or SERVICES:
-            count, breaks = await one(service)
-            total += count
-            places += [(service, place) for place in breaks]
-        return total, places
 
-    return asyncio.run(each())
+async def _published(here: Installation) -> list[SignedHead]:
+    try:
+        return await heads.published(KafkaPlace(here.kafka, os.environ.get("HESHI_TOPIC_PREFIX", "")))
+    except BrokerAway as away:
+        raise StackError(f"The published heads cannot be read: {away}.") from None
+
+
+def _is_signed(said: SignedHead, keyring: Keyring | None) -> bool:
+    try:
+        return keyring is not None and said.signed_by(signing_key(keyring.by_kid(said.kid)).public_key())
+    except KeyMissing:
+        return False
 
 
 def republish(service: str, since: datetime | None, case_id: UUID | None) -> int:

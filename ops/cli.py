@@ -180,14 +180,16 @@ app.add_typer(audit, name="audit")
 def audit_verify(
     service: Annotated[list[str] | None, typer.Option(help="This service alone.")] = None,
 ) -> None:
-    """Check every chain; exit code 1 and each place when one does not hold."""
+    """Check every chain against its published heads; exit code 1 and each place when one does not hold."""
     from ops import chains
 
-    count, places = chains.verify_all(service or [])
-    for owner, place in places:
+    found = chains.verify_all(service or [])
+    for owner, place in found.places:
         print(f"{owner}: chain {place.chain}, entry {place.seq}: {place.kind}")
-    print(f"{count} entries, {len(places)} places that do not hold.")
-    sys.exit(1 if places else 0)
+    print(
+        f"{found.rows} entries, {found.heads} published heads, {len(found.places)} places that do not hold."
+    )
+    sys.exit(1 if found.places else 0)
 
 
 @app.command()

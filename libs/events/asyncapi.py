@@ -42,6 +42,7 @@ def document(service: Service | None = None) -> Document:
         "components": {
             "schemas": {"EventHeaders": _HEADERS, **_schemas(classes)},
             "messages": {
+                "AuditHeads": _AUDIT_HEADS,
                 "DeadLetter": _DEAD_LETTER,
                 **{_message_name(cls): _message(cls) for cls in classes},
             },
@@ -50,7 +51,11 @@ def document(service: Service | None = None) -> Document:
 
 
 def _concerns(topic: Topic, service: Service | None) -> bool:
-    return service in (None, topic.owner) or any(_service(group) == service for group in topic.readers)
+    return (
+        service is None
+        or service in topic.owners
+        or any(_service(group) == service for group in topic.readers)
+    )
 
 
 def _service(group: str) -> str:
@@ -59,6 +64,8 @@ def _service(group: str) -> str:
 
 def _channel(name: str, topic: Topic, classes: Iterable[type[Record]]) -> Document:
     messages = {cls.__name__: _ref("messages", _message_name(cls)) for cls in classes if name == cls.TOPIC}
+    if topic.holds == "heads":
+        messages = {"AuditHeads": _ref("messages", "AuditHeads")}
     if topic.holds == "dead_letters":
         messages = {"DeadLetter": _ref("messages", "DeadLetter")}
     settings: Document = {key: int(value) for key, value in topic.config().items() if key in _CONFIGURED}
@@ -78,8 +85,9 @@ _CONFIGURED = {"retention.ms", "delete.retention.ms"}
 def _operations(topics: Mapping[str, Topic], service: Service | None) -> Iterator[tuple[str, Document]]:
     for name, topic in topics.items():
         channel = {"$ref": f"#/channels/{name}"}
-        if service in (None, topic.owner):
-            yield f"{topic.owner}.send.{name}", {"action": "send", "channel": channel}
+        for owner in topic.owners:
+            if service in (None, owner):
+                yield f"{owner}.send.{name}", {"action": "send", "channel": channel}
         for group in topic.readers:
             if service in (None, _service(group)):
                 bindings = _kafka(groupId={"type": "string", "const": group})
@@ -147,6 +155,31 @@ _HEADERS: Document = {
         "content-type",
         "ce_caseversion",
     ],
+}
+
+_AUDIT_HEADS: Document = {
+    "name": "audit heads",
+    "summary": "Where chains of a service's audit stand, each signed by Ed25519.",
+    "payload": {
+        "type": "object",
+        "properties": {
+            "service": _TEXT,
+            "at": {**_TEXT, "format": "date-time"},
+            "heads": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "chain": {"type": "integer"},
+                        "seq": {"type": "integer"},
+                        "hash": _TEXT,
+                        "kid": _TEXT,
+                        "signature": _TEXT,
+                    },
+                },
+            },
+        },
+    },
 }
 
 _DEAD_LETTER: Document = {

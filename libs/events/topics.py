@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 FILE = Path(__file__).parents[2] / "topics.yaml"
 
 Service = Literal["intake", "routing", "mediation", "notify", "console"]
+SERVICES: tuple[Service, ...] = get_args(Service)
 Group = Annotated[str, Field(pattern=r"^(intake|routing|mediation|notify|console)\.[a-z]+(-[a-z]+)*$")]
 Cleanup = Literal["delete", "compact", "compact,delete"]
 Hours = Annotated[int, Field(gt=0)]
@@ -25,12 +26,12 @@ class Topic(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: str
-    owner: Service
-    holds: Literal["events", "state", "dead_letters"]
+    owner: Service | Literal["each"]
+    holds: Literal["events", "state", "heads", "dead_letters"]
     key: str
     partitions: Annotated[int, Field(ge=1, le=64)]
     cleanup: Cleanup = "delete"
-    retention_hours: Annotated[Hours, Field(le=HORIZON_HOURS)] = HORIZON_HOURS
+    retention_hours: Hours = HORIZON_HOURS
     segment_hours: Hours | None = None
     max_compaction_lag_hours: Hours | None = None
     tombstone_hours: Hours | None = None
@@ -41,6 +42,17 @@ class Topic(BaseModel):
         if (self.holds == "state") != ("compact" in self.cleanup):
             raise ValueError("state stands on compacted topics, and nothing else does (G12)")
         return self
+
+    @model_validator(mode="after")
+    def _case_data_goes(self) -> Self:
+        if self.holds != "heads" and self.retention_hours > HORIZON_HOURS:
+            raise ValueError("no case data stays longer than the horizon (G13)")
+        return self
+
+    @property
+    def owners(self) -> tuple[Service, ...]:
+        """The services that write it."""
+        return SERVICES if self.owner == "each" else (self.owner,)
 
     def config(self) -> dict[str, str]:
         """The topic's settings at the broker, beside those of `Topics.replicas`."""

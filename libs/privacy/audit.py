@@ -2,8 +2,7 @@
 
 Each row's hash covers the one before it, so a changed, removed, moved or added row breaks its chain there,
 and a cut tail shows against the head. Sixteen chains, because all writers would queue for a single head.
-`sign_head` makes a head that can be kept elsewhere, against which a rolled-back database would show; nothing
-publishes heads yet.
+Signed heads go to a topic of their own (`libs.messaging.heads`), against which a rolled-back database shows.
 Rows can never be erased, so they hold ids and codes only.
 """
 
@@ -12,12 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from libs.privacy.keyring import Key
 
 GENESIS: Final = bytes(32)
 """What the first row of every chain follows."""
@@ -91,7 +92,7 @@ class Head:
     hash: bytes
 
 
-BreakKind = Literal["ALTERED", "OUT_OF_PLACE", "REMOVED", "INSERTED", "CUT", "HEAD_DIFFERS"]
+BreakKind = Literal["ALTERED", "OUT_OF_PLACE", "REMOVED", "INSERTED", "CUT", "HEAD_DIFFERS", "FORGED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Break:
     of the two was moved, added or rewritten, or a row between them is gone). REMOVED: the rows from `seq` on
     are missing before the next. INSERTED: a number given twice, or beyond the head. CUT: the rows from `seq`
     up to the head are missing. HEAD_DIFFERS: the row's hash is not that of the head of its number.
+    FORGED: a published head of that number is not signed by the service's key.
     """
 
     chain: int
@@ -210,18 +212,44 @@ def _is_plain(value: object) -> bool:
             return False
 
 
-def sign_head(private_key: Ed25519PrivateKey, service: str, head: Head) -> bytes:
-    """The signature under which a service publishes where one of its chains stands."""
-    return private_key.sign(_signed(service, head))
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """Where a chain of a service stood, as the service said and signed it; `kid` names its key."""
+
+    service: str
+    head: Head
+    kid: str
+    signature: bytes
+
+    @classmethod
+    def of(cls, key: Ed25519PrivateKey, kid: str, service: str, head: Head) -> "SignedHead":
+        """Sign a head."""
+        return cls(service, head, kid, key.sign(_signed(service, head)))
+
+    @classmethod
+    def read(cls, service: str, told: Mapping[str, Any]) -> "SignedHead":
+        """What `told` wrote; KeyError, TypeError or ValueError for anything else."""
+        head = Head(int(told["chain"]), int(told["seq"]), bytes.fromhex(told["hash"]))
+        return cls(str(service), head, str(told["kid"]), bytes.fromhex(told["signature"]))
+
+    def told(self) -> dict[str, object]:
+        """As it is published."""
+        head = self.head
+        stands = {"chain": head.chain, "seq": head.seq, "hash": head.hash.hex()}
+        return {**stands, "kid": self.kid, "signature": self.signature.hex()}
+
+    def signed_by(self, key: Ed25519PublicKey) -> bool:
+        """Whether the service with that key said so."""
+        try:
+            key.verify(self.signature, _signed(self.service, self.head))
+        except InvalidSignature:
+            return False
+        return True
 
 
-def verify_head(public_key: Ed25519PublicKey, service: str, head: Head, signature: bytes) -> bool:
-    """Whether that service published this head."""
-    try:
-        public_key.verify(signature, _signed(service, head))
-    except InvalidSignature:
-        return False
-    return True
+def signing_key(key: Key) -> Ed25519PrivateKey:
+    """The key pair that signs heads, from a key of the purpose `audit`."""
+    return Ed25519PrivateKey.from_private_bytes(key.material)
 
 
 def _signed(service: str, head: Head) -> bytes:

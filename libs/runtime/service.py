@@ -24,7 +24,7 @@ from libs.db.pool import Database
 from libs.db.shell import Shell
 from libs.db.work import Work
 from libs.events.asyncapi import document
-from libs.messaging import figures, housekeeping
+from libs.messaging import figures, heads, housekeeping
 from libs.messaging.consumer import (
     EventConsumer,
     EventRunner,
@@ -98,6 +98,7 @@ class Platform:
     keyring: Keyring
     database: Database
     worker_database: Database
+    producer: Producer
     relay: Relay
     clock: DatabaseClock
     place: KafkaPlace
@@ -221,6 +222,7 @@ async def _open(
         keyring=Keyring.open(settings.keys_folder),
         database=api,
         worker_database=worker,
+        producer=producer,
         relay=Relay(relaying, producer, place.physical, limit=settings.relaying.batch),
         clock=DatabaseClock(worker.now),
         place=place,
@@ -292,6 +294,8 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
             stalled_after=housekeeping.EVERY * 2,
         )
     )
+    signing = heads.HeadPublisher(platform.name, database, platform.producer, place, platform.keyring)
+    loops.append(Loop("heads", signing.run, drain=2, needed=False, stalled_after=heads.EVERY * 2))
     loops += service.loops
     return loops
 

@@ -13,6 +13,12 @@ from typer.testing import CliRunner
 from libs.db import auditlog
 from libs.db.dsn import of_database
 from libs.db.pool import Database
+from libs.events import topics as declared
+from libs.messaging import topics
+from libs.messaging.heads import HeadPublisher
+from libs.messaging.producer import Producer
+from libs.messaging.reader import KafkaPlace
+from libs.privacy.keyring import Keyring
 from libs.web.errors import Refusal
 from libs.web.tokens import Verifier
 from ops.cli import app
@@ -29,6 +35,8 @@ def prefix(databases: infrastructure.Databases, tmp_path: Path, monkeypatch: pyt
     """An installation with routing's fresh database, named by the environment; the prefix of its name."""
     made = databases.set_of(("routing",))
     monkeypatch.setenv("HESHI_POSTGRES", infrastructure.server())
+    monkeypatch.setenv("HESHI_KAFKA", infrastructure.bootstrap())
+    monkeypatch.setenv("HESHI_TOPIC_PREFIX", made)
     monkeypatch.setenv("HESHI_DATABASE_PREFIX", made)
     monkeypatch.setenv("HESHI_HOME", str(tmp_path / "home"))
     return made
@@ -81,7 +89,10 @@ def dead_letter(prefix: str, service: str, offset: int) -> None:
 
 def test_audit_chains_that_hold_are_counted(prefix: str) -> None:
     audited(prefix, "routing", ["case.registered", "case.accepted", "case.revealed"])
-    assert heshi("audit", "verify", "--service", "routing") == (0, "3 entries, 0 places that do not hold.\n")
+    assert heshi("audit", "verify", "--service", "routing") == (
+        0,
+        "3 entries, 0 published heads, 0 places that do not hold.\n",
+    )
 
 
 def test_changed_audit_entry_is_found_with_its_place(prefix: str) -> None:
@@ -95,7 +106,7 @@ def test_changed_audit_entry_is_found_with_its_place(prefix: str) -> None:
     code, said = heshi("audit", "verify", "--service", "routing")
     assert code == 1
     assert "entry 2: ALTERED" in said
-    assert said.endswith("40 entries, 1 places that do not hold.\n")
+    assert said.endswith("40 entries, 0 published heads, 1 places that do not hold.\n")
 
 
 def test_cut_tail_of_a_chain_is_found(prefix: str) -> None:
@@ -103,6 +114,65 @@ def test_cut_tail_of_a_chain_is_found(prefix: str) -> None:
     sql(prefix, "routing", "delete from audit")
     code, said = heshi("audit", "verify", "--service", "routing")
     assert (code, "routing: chain" in said, "CUT" in said) == (1, True, True)
+
+
+def signed(prefix: str, keys: Keyring) -> int:
+    """What a worker of routing does every minute; how many heads it published."""
+
+    async def publish() -> int:
+        await topics.apply(infrastructure.bootstrap(), declared.load(), prefix)
+        place = KafkaPlace(infrastructure.bootstrap(), prefix)
+        database = await Database.open(
+            of_database(infrastructure.server(), prefix + "routing"), name="test", size=1
+        )
+        producer = Producer(place.bootstrap, client_id="test")
+        try:
+            publisher = HeadPublisher("routing", database, producer, place, keys)
+            count = await publisher.once()
+            assert await publisher.once() == 0  # nothing moved
+            return count
+        finally:
+            await producer.close()
+            await database.close()
+
+    return asyncio.run(publish())
+
+
+@pytest.fixture
+def keys(prefix: str) -> Keyring:
+    home = Home.from_environment()
+    ensure_keys(home)
+    return Keyring.open(home.keys)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "delete from audit where seq > 1; update audit_head h set seq = 1, hash ="
+        " (select hash from audit a where (a.chain, a.seq) = (h.chain, 1)) where seq > 1",
+        "delete from audit; update audit_head set seq = 0, hash = repeat(E'\\\\000', 32)::bytea",
+    ],
+    ids=["the tail", "everything"],
+)
+def test_g25_a_chain_that_was_cut_together_with_its_head_is_found(
+    prefix: str, keys: Keyring, loss: str
+) -> None:
+    """As a database is that was put back to an earlier copy: by itself it holds."""
+    audited(prefix, "routing", ["case.revealed"] * 40)
+    assert signed(prefix, keys) > 0
+    code, said = heshi("audit", "verify", "--service", "routing")
+    assert (code, "0 places" in said) == (0, True), said
+    for statement in loss.split(";"):
+        sql(prefix, "routing", statement)
+    code, said = heshi("audit", "verify", "--service", "routing")
+    assert (code, "CUT" in said) == (1, True), said
+
+
+def test_g25_a_head_that_somebody_else_signed_is_found(prefix: str, keys: Keyring) -> None:
+    audited(prefix, "routing", ["case.revealed"])
+    signed(prefix, Keyring.ephemeral(["audit"]))
+    code, said = heshi("audit", "verify", "--service", "routing")
+    assert (code, "FORGED" in said) == (1, True), said
 
 
 def test_dead_letters_are_listed_and_shown_without_their_value(prefix: str) -> None:
@@ -124,7 +194,10 @@ def test_waiving_is_only_tried_without_yes(prefix: str) -> None:
     heshi("deadletters", "waive", "routing:1", "--reason", "a test", "--yes")
     assert heshi("deadletters", "list", "--service", "routing")[1] == "There are none.\n"
     assert json.loads(heshi("deadletters", "show", "routing:1")[1])["settled_why"] == "a test"
-    assert heshi("audit", "verify", "--service", "routing") == (0, "1 entries, 0 places that do not hold.\n")
+    assert heshi("audit", "verify", "--service", "routing") == (
+        0,
+        "1 entries, 0 published heads, 0 places that do not hold.\n",
+    )
 
 
 def test_event_is_not_replayed_while_an_earlier_one_of_its_case_is_dead(prefix: str) -> None:

@@ -18,11 +18,10 @@ from libs.privacy.audit import (
     AuditRow,
     Break,
     Head,
+    SignedHead,
     chain,
     link,
-    sign_head,
     verify,
-    verify_head,
 )
 
 CASE = UUID("01920000-0000-7000-8000-000000000001")
@@ -295,11 +294,10 @@ def test_no_part_of_a_record_may_hold_more(changes: dict[str, Any]) -> None:
 
 def test_a_signed_head_is_vouched_for_by_its_service_alone() -> None:
     private, head = Ed25519PrivateKey.generate(), Head(3, 6, b"h" * 32)
-    signature = sign_head(private, "intake", head)
-    public = private.public_key()
-    assert verify_head(public, "intake", head, signature)
-    assert not verify_head(public, "notify", head, signature)
-    assert not verify_head(public, "intake", replace(head, seq=5), signature)
-    assert not verify_head(public, "intake", replace(head, chain=4), signature)
-    assert not verify_head(public, "intake", replace(head, hash=b"i" * 32), signature)
-    assert not verify_head(Ed25519PrivateKey.generate().public_key(), "intake", head, signature)
+    said, public = SignedHead.of(private, "audit.1", "intake", head), private.public_key()
+    assert said.signed_by(public)
+    assert not replace(said, service="notify").signed_by(public)
+    for other in (replace(head, seq=5), replace(head, chain=4), replace(head, hash=b"i" * 32)):
+        assert not replace(said, head=other).signed_by(public)
+    assert not said.signed_by(Ed25519PrivateKey.generate().public_key())
+    assert SignedHead.read("intake", said.told()) == said
