@@ -65,11 +65,7 @@ async def kill_at_point(hand: Hand) -> None:
     point = hand.draw.choice([p for p in POINTS if p.when != "now"])
     part = point.part or hand.draw.choice(_PARTS_OF[point.name.partition(".")[0]])
     hand.notes.append(f"{part} {point.name}")
-    order = hand.world.arm(part, point.name, "kill", hand.draw.randint(1, 20))
-    until = time.monotonic() + 15
-    while order not in hand.world.fired() and time.monotonic() < until:  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.2)
-    hand.world.disarm()
+    await _fired(hand.world, hand.world.arm(part, point.name, "kill", hand.draw.randint(1, 20)))
 
 
 async def raise_at_point(hand: Hand) -> None:
@@ -77,9 +73,7 @@ async def raise_at_point(hand: Hand) -> None:
     point = hand.draw.choice([p for p in POINTS if p.when in ("before", "after") and p.part is None])
     part = hand.draw.choice(_PARTS_OF[point.name.partition(".")[0]])
     hand.notes.append(f"{part} {point.name}")
-    hand.world.arm(part, point.name, "raise", hand.draw.randint(1, 10))
-    await asyncio.sleep(5)
-    hand.world.disarm()
+    await _fired(hand.world, hand.world.arm(part, point.name, "raise", hand.draw.randint(1, 10)))
 
 
 async def freeze(hand: Hand) -> None:
@@ -129,6 +123,19 @@ async def broker_killed(hand: Hand) -> None:
         os.kill(child.pid, signal.SIGKILL)
     await asyncio.sleep(hand.seconds(1, 20))
     await hand.world.restart(hand.world.kafka)
+
+
+async def broker_away(hand: Hand) -> None:
+    """Row 8: the broker is away for two minutes; cases are taken meanwhile."""
+    await asyncio.to_thread(hand.world.kafka.stop)
+    await asyncio.sleep(120)
+    await hand.world.restart(hand.world.kafka)
+
+
+async def stuck_client(hand: Hand) -> None:
+    """Row 6: a client's poll does not return although the broker answers."""
+    await _fired(hand.world, hand.world.arm(hand.service(WORKERS), "consumer.poll", "sleep=600000"))
+    await asyncio.sleep(30)
 
 
 async def broker_restarted(hand: Hand) -> None:
@@ -188,7 +195,7 @@ async def row_conflicts(hand: Hand) -> None:
     """Row 13: single cases are held by somebody else, again and again."""
     service = hand.service(("intake", "routing", "mediation", "notify"))
     async with hand.world.database(service) as database:
-        until = time.monotonic() + 8
+        until = time.monotonic() + 4
         while time.monotonic() < until:
             await _hold_some(database, hand.seconds(0.05, 0.6))
 
@@ -295,7 +302,9 @@ FAULTS: Final[dict[str, Fault]] = {
         block_event_loop,
         rebalance,
         term,
+        stuck_client,
         broker_killed,
+        broker_away,
         broker_restarted,
         broker_frozen,
         postgres_stopped,
@@ -385,6 +394,14 @@ async def back_in_service(world: World, last_ok: Callable[[], float], since: flo
     await world.all_ready(LONGEST_WAIT)
     while last_ok() < since and time.monotonic() < since + LONGEST_WAIT:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.1)
+
+
+async def _fired(world: World, order: str, within: float = 15.0) -> None:
+    """Wait until an order is carried out, or take it back."""
+    until = time.monotonic() + within
+    while order not in world.fired() and time.monotonic() < until:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.1)
+    world.disarm()
 
 
 async def _worker(world: World, part: str) -> asyncio.subprocess.Process:
