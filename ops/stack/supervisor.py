@@ -14,8 +14,8 @@ from ops.stack.parts import Part, Stack
 from ops.stack.prepare import apply_topics, migrate_services
 
 FIRST_PAUSE, LONGEST_PAUSE, CALM = 0.5, 30.0, 5.0
-"""Seconds before a part is started again: doubled while it keeps ending, from the first again for one that was
-ready and ran calmly before it ended."""
+"""Seconds before a part is started again: doubled while it keeps ending, from the first again for one that
+was ready and ran calmly before it ended."""
 LOG_CHECK = 30.0
 
 Say = Callable[[str], None]

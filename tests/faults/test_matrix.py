@@ -106,8 +106,8 @@ async def test_rows_4_25_frozen_in_mid_batch_or_without_a_processor(running):
 
 @pytest.mark.timeout(180)
 async def test_row_6_members_come_and_go_and_a_client_is_stuck(running):
-    """Workers join and leave in mid-batch; a client whose poll does not return while the broker answers is given
-    up and replaced, within half a minute and in its process (G27)."""
+    """Workers join and leave in mid-batch; a client whose poll does not return while the broker answers is
+    given up and replaced, within half a minute and in its process (G27)."""
     pid = running.stack.process("routing").pid
     running.stack.arm("routing", "consumer.poll", "sleep=600000", 5)
     running.stack.arm("mediation", "consumer.before_handler", "sleep=2000")
