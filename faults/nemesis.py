@@ -224,8 +224,8 @@ async def wire(hand: Hand) -> None:
                 proxy.reset()
                 await asyncio.sleep(1)
     await asyncio.sleep(hand.seconds(3, 20))
-    if kind in ("silent", "one way"):
-        proxy.reset()  # what was dropped stays dropped: the connections are dead, not late
+    if kind in ("silent", "one way"):  # what was dropped stays dropped: the connections are dead, not late
+        hand.draw.choice([proxy.reset, proxy.lose])()
     await proxy.heal()
 
 

@@ -46,6 +46,7 @@ class Proxy:
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _age: int = 0
 
     async def start(self) -> None:
         """Listen; on the same port again after `down`."""
@@ -69,6 +70,10 @@ class Proxy:
         """Reset every connection that is open."""
         for writer in list(self._open):
             _reset(writer)
+
+    def lose(self) -> None:
+        """Every connection that is open stays open and carries nothing any more; new ones are good."""
+        self._age += 1
 
     @property
     def connections(self) -> int:
@@ -98,12 +103,12 @@ class Proxy:
         writer: asyncio.StreamWriter,
         other: asyncio.StreamWriter,
     ) -> None:
-        passed = 0
+        passed, age = 0, self._age
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                while direction in self.wire.silent:
+                while direction in self.wire.silent or age < self._age:
                     await asyncio.sleep(LOOK_EVERY)
-                    if writer.is_closing():
+                    if writer.is_closing() or reader.at_eof():
                         return
                 wire = self.wire
                 if wire.latency or wire.jitter:

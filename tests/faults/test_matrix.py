@@ -94,7 +94,9 @@ async def test_rows_1_3_5_killed_at_every_point(running, families):
 
 
 async def test_rows_4_25_frozen_in_mid_batch_or_without_a_processor(running):
-    """One relay stands still with its claim and wakes late, another process loses its event loop for 4 s."""
+    """One of two relays stands still with its claim and wakes late, another process loses its event loop."""
+    await nemesis._worker(running.stack, "mediation")
+    await asyncio.sleep(6)
     running.stack.arm("mediation", "relay.after_claim", "stop")
     running.stack.arm("routing", "pool.before_transaction", "block=4000")
     running.stack.send("notify", signal.SIGSTOP)
@@ -179,12 +181,12 @@ async def test_rows_10_12_13_postgres_stops_throws_everybody_out_and_is_locked(r
 
 
 async def test_rows_11_14_postgres_is_silent(running):
-    """Requests end in time with 503, and pools heal without a restart."""
+    """Requests end in time with 503; pools heal without a restart from connections that are dead untold."""
     wire, begun = running.stack.wires["postgres"], time.time()
     pids = {part: running.stack.process(part).pid for part in ("intake", "routing", "mediation", "notify")}
     wire.wire = Wire(silent=BOTH)
     await asyncio.sleep(12)
-    wire.reset()
+    wire.lose()
     await wire.heal()
     found = await running.judged()
     put_off = [line for line in found.history if line.at > begun and line.status == 503]

@@ -21,8 +21,8 @@ from tests.support import infrastructure
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "mutants.md"
-COPIED = ("libs", "services", "ops", "tests", "data", "topics.yaml", "pyproject.toml")
-PYTEST = ("-q", "-rf", "--tb=line", "--timeout=60", "-p", "no:cacheprovider")
+COPIED = ("libs", "services", "ops", "faults", "bench", "tests", "data", "topics.yaml", "pyproject.toml")
+PYTEST = ("-q", "-rf", "--tb=line", "--timeout=180", "-p", "no:cacheprovider")
 HEAD = """\
 # Mechanisms taken out, one at a time
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 BATCH, RELAY, READER = "libs/db/batch.py", "libs/messaging/relay.py", "libs/messaging/reader.py"
 CRASH, RACES = "tests/faults/test_crash_points.py", "tests/integration/test_races.py"
-SMS = "tests/faults/test_sms_crash.py"
+SMS, MATRIX = "tests/faults/test_sms_crash.py", "tests/faults/test_matrix.py"
 CHAIN, MEDIATION = "tests/integration/test_chain.py", "tests/component/test_mediation_cases.py"
 
 
@@ -43,6 +43,7 @@ MUTANTS = (
         (
             f"{CHAIN}::test_a_second_delivery_changes_nothing",
             f"{CRASH}::test_killed_after_publish_before_the_pointer_is_deleted",
+            f"{MATRIX}::test_rows_20_31_32_repeats_a_burst_and_a_hot_case",
         ),
     ),
     Mutant(
@@ -52,7 +53,10 @@ MUTANTS = (
             Replacement(RELAY, "where pg_try_advisory_xact_lock($2, b)", "where $2::int is not null"),
             Replacement(RELAY, "order by id limit $2) o", "order by id limit $2 for update skip locked) o"),
         ),
-        (f"{CRASH}::test_a_relay_that_stalls_and_wakes_late_breaks_no_order",),
+        (
+            f"{CRASH}::test_a_relay_that_stalls_and_wakes_late_breaks_no_order",
+            f"{MATRIX}::test_rows_4_25_frozen_in_mid_batch_or_without_a_processor",
+        ),
     ),
     Mutant(
         "outbox",
@@ -67,6 +71,7 @@ MUTANTS = (
         (
             f"{CRASH}::test_killed_after_commit_before_publish",
             f"{CHAIN}::test_the_relay_waits_out_a_broker_that_is_away",
+            f"{MATRIX}::test_rows_1_3_5_killed_at_every_point[relay-deadlines]",
         ),
     ),
     Mutant(
@@ -110,7 +115,55 @@ MUTANTS = (
                 "            and message.state != 'sending'\n",
             ),
         ),
-        (f"{SMS}::test_killed_in_the_middle_of_a_call_it_never_sends_again",),
+        (
+            f"{SMS}::test_killed_in_the_middle_of_a_call_it_never_sends_again",
+            f"{MATRIX}::test_rows_1_3_5_killed_at_every_point[provider]",
+        ),
+    ),
+    Mutant(
+        "explicit commit",
+        "where to read on is stored before the batch is done, as by the driver's own commits",
+        (
+            Replacement(
+                READER,
+                "                    await self.handle(batch, offsets)\n",
+                "                    async with self.database.transaction() as tx:\n"
+                "                        await store_offsets(tx, offsets)\n"
+                "                    await self.handle(batch, offsets)\n",
+            ),
+            Replacement(READER, "import Offset\n", "import Offset, store_offsets\n"),
+        ),
+        (f"{MATRIX}::test_rows_1_3_5_killed_at_every_point[consumer-copy]",),
+    ),
+    Mutant(
+        "watchdog of a client",
+        "a client that returns nothing is waited for without end",
+        (Replacement(READER, "                if patience <= 0:\n", "                if False:\n"),),
+        (f"{MATRIX}::test_row_6_members_come_and_go_and_a_client_is_stuck",),
+    ),
+    Mutant(
+        "command timeout",
+        "an answer of PostgreSQL is waited for without end",
+        (
+            Replacement(
+                "libs/db/pool.py",
+                "            command_timeout=command_timeout,\n            timeout",
+                "            timeout",
+            ),
+        ),
+        (f"{MATRIX}::test_rows_11_14_postgres_is_silent",),
+    ),
+    Mutant(
+        "parking",
+        "an event that cannot be handled now is passed over",
+        (
+            Replacement(
+                "libs/db/deciding.py",
+                "            self.writes.failures.append(failure)\n",
+                "            del failure\n",
+            ),
+        ),
+        (f"{MATRIX}::test_rows_20_31_32_repeats_a_burst_and_a_hot_case",),
     ),
     Mutant(
         "version check",

@@ -76,6 +76,18 @@ async def test_silence_tells_nobody_and_passes(proxy, directions):
     assert await asyncio.wait_for(reader.readexactly(13), 5) == b"into the dark"
 
 
+async def test_a_lost_connection_carries_nothing_and_tells_nobody(proxy):
+    reader, writer = old = await opened(proxy)
+    await said(old)
+    proxy.lose()
+    writer.write(b"into the dark")
+    await writer.drain()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.readexactly(1), 0.3)
+    assert not writer.is_closing()
+    assert await said(await opened(proxy)) == b"hello"
+
+
 async def test_a_reset_is_no_orderly_end(proxy):
     reader, _ = connection = await opened(proxy)
     await said(connection)
