@@ -278,6 +278,15 @@ async def duplicates(hand: Hand) -> None:
             await consumer.stop()
 
 
+async def clock_off(hand: Hand) -> None:
+    """Row 23: what the sweep of a service takes as now is minutes ahead, or an hour or a day behind."""
+    part, seconds = hand.service(("intake", "mediation")), hand.draw.choice([600, 86_400, -600, -3_600])
+    hand.notes.append(f"{seconds} s")
+    hand.world.arm(part, "deadlines.now", f"offset={seconds}")
+    await asyncio.sleep(hand.seconds(5, 20))
+    hand.world.disarm()
+
+
 async def starved(hand: Hand) -> None:
     """Row 25: two programs take what processor they can get."""
     burners = [
@@ -315,6 +324,7 @@ FAULTS: Final[dict[str, Fault]] = {
         wire,
         gateway_wire,
         duplicates,
+        clock_off,
         starved,
     )
 }

@@ -76,7 +76,7 @@ async def test_a_batch_that_comes_again_changes_nothing(console: Database, views
     assert [moment.type for moment in moments] == ["case.registered", "case.accepted"]
 
 
-async def test_topics_may_come_in_any_order(console: Database, views: CaseViews) -> None:
+async def test_g8_topics_may_come_in_any_order(console: Database, views: CaseViews) -> None:
     first, second = uuid7(), uuid7()
     payloads = (intake("case.accepted"), mediation("case.taken_up"), notify("message.delivered"))
     for payload in payloads:
@@ -110,7 +110,7 @@ async def test_two_workers_never_wait_for_each_other_in_a_circle(console: Databa
     assert len(found) == 60
 
 
-async def test_a_change_that_commits_late_is_still_seen(console: Database, views: CaseViews) -> None:
+async def test_g9_a_change_that_commits_late_is_still_seen(console: Database, views: CaseViews) -> None:
     """G9: by a clock or a counter the slow transaction's row would be passed over for ever."""
     slow, quick = uuid7(), uuid7()
     _, horizon = await views.newest(ALL)

@@ -33,7 +33,7 @@ async def test_who_has_no_key_does_not_enter(door: Door) -> None:
     assert (await door.ask("GET", "/partner/v1/cases")).status == 403  # a staff token
 
 
-async def test_a_revoked_key_is_closed_and_an_old_copy_of_the_keys_lets_nobody_in(door: Door) -> None:
+async def test_g15_a_revoked_key_is_closed_and_an_old_copy_of_the_keys_lets_nobody_in(door: Door) -> None:
     assert (await door.partner(ORG, "GET", "/cases")).status == 200
     await door.organisation(ORG, 1)  # not newer than what is known
     first = door.partners[ORG]
@@ -228,7 +228,7 @@ async def test_the_feed_tells_each_event_once_and_in_order(door: Door) -> None:
     assert set(page.body["items"][0]) == {"id", "type", "timestamp", "data"}
 
 
-async def test_the_feed_never_passes_an_event_that_commits_later(door: Door) -> None:
+async def test_g9_the_feed_never_passes_an_event_that_commits_later(door: Door) -> None:
     """G9: a transaction that is still open holds the feed back, so that nothing is skipped."""
     case_id = await offered(door)
     async with door.database.transaction() as slow:

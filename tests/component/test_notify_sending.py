@@ -151,7 +151,7 @@ async def test_a_flag_raised_before_the_call_stops_the_message(notify: Notify) -
 
 
 @pytest.mark.parametrize("age", [timedelta(seconds=31), None], ids=["old", "unknown"])
-async def test_stale_copies_of_intakes_facts_hold_messages_back(
+async def test_g15_stale_copies_of_intakes_facts_hold_messages_back(
     notify: Notify, age: timedelta | None
 ) -> None:
     await notify.dossier(CASE)

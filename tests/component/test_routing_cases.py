@@ -99,7 +99,7 @@ async def test_the_offers_of_a_day_are_bounded(kit: Kit) -> None:
     assert await kit.open_cases() == {}
 
 
-async def test_two_workers_and_a_burst_never_exceed_a_capacity(base: Database) -> None:
+async def test_g5_two_workers_and_a_burst_never_exceed_a_capacity(base: Database) -> None:
     keys = keyring()
     workers = [Kit(base, keys), Kit(base, keys)]
     capacities = {"LAB-1": 40, "LAB-2": 25, "LAB-3": 60}

@@ -98,7 +98,7 @@ async def test_only_what_differs_is_written(rows):
     assert (await rows.load([case_id]))[case_id] == {"PROD-OFFER": clock().closed("met"), **newer}
 
 
-async def test_a_clock_is_due_only_after_its_grace(rows):
+async def test_g17_a_clock_is_due_only_after_its_grace(rows):
     """G17: a command received before the instant decides first, even when handled a little later."""
     case_id = uuid7()
     await rows.save([(case_id, DISTRICT, {}, {"PROD-OFFER": clock(due_at=NOW)})])

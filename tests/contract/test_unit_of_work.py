@@ -66,7 +66,7 @@ async def test_a_failure_is_its_case_s_alone(world: Contract):
     assert (await world.seen()).totals == {good[0]: 1, good[1]: 2}
 
 
-async def test_each_event_raises_the_version_by_one(world: Contract):
+async def test_g6_each_event_raises_the_version_by_one(world: Contract):
     case_id = uuid7()
 
     def twice(case, command, moment):
@@ -121,7 +121,7 @@ async def test_of_two_changes_of_one_version_in_a_batch_the_second_is_stale(worl
     assert (await world.seen()).totals == {case_id: 2}
 
 
-async def test_a_command_may_change_two_cases_at_once(world: Contract):
+async def test_g3_a_command_may_change_two_cases_at_once(world: Contract):
     """G3: both are read and saved in one decision, each with its own event and version."""
     giver, taker = uuid7(), uuid7()
     await world.run([toy.work(giver, 5), toy.work(taker, 1)])

@@ -119,7 +119,7 @@ async def test_while_postgres_is_away_each_request_is_told_so_and_later_it_heals
     assert await chain.scalar(database, "select sum(total) from counter") == sum(range(1, 21))
 
 
-async def test_whatever_the_driver_says_of_a_lost_server_no_row_is_blamed(postgres: EmbeddedPostgres):
+async def test_g2_whatever_the_driver_says_of_a_lost_server_no_row_is_blamed(postgres: EmbeddedPostgres):
     """G2: between a server's last word and the end of the line the driver has errors of its own."""
     database = await Database.open(postgres.dsn, name="test", size=4)
     heard: list[Exception] = []

@@ -119,7 +119,7 @@ async def ground(databases: Any, kafka: Any, tmp_path: Any) -> AsyncIterator[Gro
     await database.close()
 
 
-async def test_killed_in_the_middle_of_a_call_it_never_sends_again(ground: Ground) -> None:
+async def test_g19_killed_in_the_middle_of_a_call_it_never_sends_again(ground: Ground) -> None:
     async with ground.notify() as process:
         ground.gateway.victim = process
         cut = await ground.register("K7M2P9QX")

@@ -42,7 +42,7 @@ def reminded(case_id, version: int, count: int) -> tuple[bytes, bytes, list[tupl
     return str(case_id).encode(), encode(payload), to_headers(envelope)
 
 
-async def test_every_event_arrives_once_and_in_order(database, kafka, stack, running):
+async def test_g7_every_event_arrives_once_and_in_order(database, kafka, stack, running):
     """G7, G8: 40 cases of 5 events, two relays, two consumers of one group; one effect per event."""
     source, sink = await chain.toy_database(database, "intake"), await chain.toy_database(database, "routing")
     place = await kafka(chain.TOPIC, partitions=4)
@@ -66,7 +66,7 @@ async def test_every_event_arrives_once_and_in_order(database, kafka, stack, run
     assert all(list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5] for versions in order.values())
 
 
-async def test_a_second_delivery_changes_nothing(database, kafka, stack, running):
+async def test_g7_a_second_delivery_changes_nothing(database, kafka, stack, running):
     source, sink = await chain.toy_database(database, "intake"), await chain.toy_database(database, "routing")
     place = await kafka(chain.TOPIC)
     publishing = chain.relay(source, place, stack)
@@ -86,7 +86,7 @@ async def test_a_second_delivery_changes_nothing(database, kafka, stack, running
     assert await chain.scalar(sink, "select count(*) from event") == 1
 
 
-async def test_a_consumer_reads_on_from_where_its_database_is(database, kafka, stack):
+async def test_g10_a_consumer_reads_on_from_where_its_database_is(database, kafka, stack):
     """G10: Kafka's own commits count for nothing; a database put back reads again what it lost."""
     sink = await chain.toy_database(database, "routing")
     place = await kafka(chain.TOPIC, partitions=1)
@@ -249,7 +249,7 @@ async def test_a_bug_becomes_a_dead_letter_and_a_replay_takes_it_up_in_order(dat
     assert await chain.scalar(sink, "select count(*) from audit where action = 'deadletter.replayed'") == 1
 
 
-async def test_an_infrastructure_fault_is_never_a_dead_letter(database, kafka, running, monkeypatch):
+async def test_g2_an_infrastructure_fault_is_never_a_dead_letter(database, kafka, running, monkeypatch):
     sink = await chain.toy_database(database, "routing")
     place = await kafka(chain.TOPIC, partitions=1)
     case_id = uuid7()
@@ -305,7 +305,7 @@ async def test_a_state_goes_out_before_the_events_that_need_it_and_an_older_one_
     assert await chain.scalar(source, "select value from state_record where key = $1", key) is None
 
 
-async def test_the_relay_publishes_states_first(database, kafka, stack):
+async def test_g8_the_relay_publishes_states_first(database, kafka, stack):
     source = await chain.toy_database(database, "intake")
     place = await kafka("intake.dossier.v1", chain.TOPIC, partitions=1)
     sent: list[str] = []

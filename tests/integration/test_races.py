@@ -116,7 +116,7 @@ async def deadlocks(two: tuple[Database, Database]) -> int:
         await watcher.close()
 
 
-async def test_new_cases_are_locked_in_one_order(two: tuple[Database, Database]):
+async def test_g1_new_cases_are_locked_in_one_order(two: tuple[Database, Database]):
     """G1: two batches with the same new cases in opposite order do not lock each other out."""
     cases = sorted(uuid7() for _ in range(3))
     shells = [Shell(pool, toy.CounterStore(), toy.surroundings()) for pool in two]
@@ -130,7 +130,7 @@ async def test_new_cases_are_locked_in_one_order(two: tuple[Database, Database])
     assert await deadlocks(two) == 0
 
 
-async def test_inbox_rows_are_locked_in_one_order(two: tuple[Database, Database]):
+async def test_g1_inbox_rows_are_locked_in_one_order(two: tuple[Database, Database]):
     """G1: the same events in opposite order, as two workers may get them."""
     stream = Stream(chain.consumer(two[0], KafkaPlace(""))[2])
     events = sorted((stream.event(uuid7(), 1, 1) for _ in range(3)), key=lambda work: work.event.event_id)

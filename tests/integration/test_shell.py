@@ -49,7 +49,7 @@ async def test_case_event_pointer_key_and_audit_are_one_transaction(base, shell)
         assert await count(base, table) == 1, table
 
 
-async def test_versions_count_events_without_gap(base, shell):
+async def test_g6_versions_count_events_without_gap(base, shell):
     case_id = uuid7()
     for _ in range(5):
         await shell.submit(toy.work(case_id, 1))
@@ -67,7 +67,7 @@ async def test_a_repeated_key_gets_the_first_answer_and_no_second_effect(base, s
     assert await total(base, case_id) == 5
 
 
-async def test_fifty_at_once_with_one_key_are_one_effect(base, shell):
+async def test_g4_fifty_at_once_with_one_key_are_one_effect(base, shell):
     case_id = uuid7()
     outcomes = await asyncio.gather(*(shell.submit(toy.work(case_id, 1, key=b"c" * 32)) for _ in range(50)))
     assert sum(not outcome.replayed for outcome in outcomes) == 1
@@ -91,7 +91,7 @@ async def test_a_refusal_is_stored_and_given_again(base, shell):
     assert await count(base, "counter") == 0
 
 
-async def test_a_bug_and_a_refusal_in_a_batch_leave_the_others_alone(base):
+async def test_g2_a_bug_and_a_refusal_in_a_batch_leave_the_others_alone(base):
     shell = Shell(base, toy.CounterStore(), toy.surroundings())
     good, bug, refused = uuid7(), uuid7(), uuid7()
     results = await shell.run([toy.work(good, 1), toy.work(bug, toy.BUG), toy.work(refused, -1)])
@@ -101,7 +101,7 @@ async def test_a_bug_and_a_refusal_in_a_batch_leave_the_others_alone(base):
     assert await total(base, good) == 1
 
 
-async def test_a_sick_row_is_found_by_halving(base):
+async def test_g2_a_sick_row_is_found_by_halving(base):
     """The row violates a CHECK in `save`; its 15 neighbours are saved, each once."""
     shell = Shell(base, toy.CounterStore(), toy.surroundings())
     cases = [uuid7() for _ in range(16)]
@@ -139,7 +139,7 @@ async def test_a_locked_case_does_not_hold_up_the_others(base, shell):
             await waiting
 
 
-async def test_writers_of_the_same_cases_in_any_order_do_not_deadlock(base):
+async def test_g1_writers_of_the_same_cases_in_any_order_do_not_deadlock(base):
     """Four writers, the same cases in other orders: every addition counts, and nothing deadlocks."""
     shells = [Shell(base, toy.CounterStore(), toy.surroundings()) for _ in range(4)]
     cases = [uuid7() for _ in range(20)]
@@ -164,7 +164,7 @@ async def test_writers_of_the_same_cases_in_any_order_do_not_deadlock(base):
         )
 
 
-async def test_a_cancelled_caller_does_not_cancel_the_work(base, shell):
+async def test_g4_a_cancelled_caller_does_not_cancel_the_work(base, shell):
     case_id = uuid7()
     task = asyncio.create_task(shell.submit(toy.work(case_id, 7, key=b"z" * 32)))
     await asyncio.sleep(0)

@@ -41,7 +41,7 @@ MUTANTS = (
         "every delivery counts as the first",
         (Replacement(BATCH, "            if name not in fresh:\n", "            if name is None:\n"),),
         (
-            f"{CHAIN}::test_a_second_delivery_changes_nothing",
+            f"{CHAIN}::test_g7_a_second_delivery_changes_nothing",
             f"{CRASH}::test_killed_after_publish_before_the_pointer_is_deleted",
             f"{MATRIX}::test_rows_20_31_32_repeats_a_burst_and_a_hot_case",
         ),
@@ -88,8 +88,8 @@ MUTANTS = (
             Replacement(BATCH, "            order by 1, 2\n", ""),
         ),
         (
-            f"{RACES}::test_new_cases_are_locked_in_one_order",
-            f"{RACES}::test_inbox_rows_are_locked_in_one_order",
+            f"{RACES}::test_g1_new_cases_are_locked_in_one_order",
+            f"{RACES}::test_g1_inbox_rows_are_locked_in_one_order",
         ),
     ),
     Mutant(
@@ -100,7 +100,7 @@ MUTANTS = (
             Replacement(READER, "                    consumer.seek(tp, known.get(name, 0))\n", ""),
         ),
         (
-            f"{CHAIN}::test_a_consumer_reads_on_from_where_its_database_is",
+            f"{CHAIN}::test_g10_a_consumer_reads_on_from_where_its_database_is",
             f"{CRASH}::test_killed_in_the_middle_of_a_topic",
         ),
     ),
@@ -116,7 +116,7 @@ MUTANTS = (
             ),
         ),
         (
-            f"{SMS}::test_killed_in_the_middle_of_a_call_it_never_sends_again",
+            f"{SMS}::test_g19_killed_in_the_middle_of_a_call_it_never_sends_again",
             f"{MATRIX}::test_rows_1_3_5_killed_at_every_point[provider]",
         ),
     ),

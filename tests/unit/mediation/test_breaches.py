@@ -94,7 +94,7 @@ def test_a_right_lapses_and_nothing_else(play: Play) -> None:
     ("minutes", "later"),
     [(90, timedelta(minutes=90)), (60 * 24 * 3, timedelta(days=1))],
 )
-def test_an_offer_waits_the_time_the_service_was_missing(
+def test_g17_an_offer_waits_the_time_the_service_was_missing(
     new_play: Callable[..., Play], minutes: int, later: timedelta
 ) -> None:
     """G17: the missed time, at most one working day; given once; legal terms do not move."""

@@ -88,7 +88,7 @@ def _step(play: Play, step: tuple[object, ...]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
-def test_exactly_one_answer_and_at_most_one_end(steps: list[tuple[object, ...]]) -> None:
+def test_g16_exactly_one_answer_and_at_most_one_end(steps: list[tuple[object, ...]]) -> None:
     play = Play(CODES, USES)
     proposed: set[UUID] = set()
     for step in steps:
