@@ -53,6 +53,7 @@ mutants: setup-dev
 
 faults: setup-dev
 	$(BIN)/python -m faults run --seed 1 --seed 2 --seed 3 --minutes 15 $(ARGS)
+	$(BIN)/python -m faults recover
 	$(BIN)/python -m faults report
 
 check-containers: setup-dev

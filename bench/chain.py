@@ -61,8 +61,8 @@ async def measure(say: Say) -> Section:
     """The chain at a quiet rate, then at rising rates up to the knee, then the floor under it."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE)) as session:
         gateway = Gateway(session, Installation.current().url("simulator"))
-        await _run(gateway, 40, 5, say)  # warms up
-        quiet = await _run(gateway, SLOWEST, 120 if long() else 20, say)
+        await at_rate(gateway, 40, 5, say)  # warms up
+        quiet = await at_rate(gateway, SLOWEST, 120 if long() else 20, say)
         runs = await _to_the_knee(gateway, say)
     borne = [run for run in runs if run.borne]
     knee = max(borne, key=lambda run: run.rate, default=None)
@@ -100,7 +100,7 @@ async def _to_the_knee(gateway: "Gateway", say: Say) -> list[Run]:
     rate, step = FIRST_RATE, 25.0 if long() else 50.0
     failures = 0
     while failures < 2:
-        run = await _run(gateway, rate, 30 if long() else 10, say)
+        run = await at_rate(gateway, rate, 30 if long() else 10, say)
         runs.append(run)
         failures = 0 if run.borne else failures + 1
         if run.borne:
@@ -108,7 +108,8 @@ async def _to_the_knee(gateway: "Gateway", say: Say) -> list[Run]:
     return runs
 
 
-async def _run(gateway: "Gateway", rate: float, seconds: float, say: Say) -> Run:
+async def at_rate(gateway: "Gateway", rate: float, seconds: float, say: Say) -> Run:
+    """Send cases at a rate for so long, and wait for their messages."""
     token = tokens.issue("operator", "bench-operator")
     url = Installation.current().url("intake") + "/v1/cases"
     seed = int(time.time())

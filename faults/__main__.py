@@ -1,6 +1,7 @@
 """Strike the stack and judge what came of it.
 
     python -m faults run --seed 1 --minutes 15 --faults all --rate 20
+    python -m faults recover --away 120
     python -m faults report
 
 `run` prints the seed, what it does and what it finds; exit code 1 when a promise did not hold, then with the
@@ -17,7 +18,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from bench.figures import Section, show
+from faults import recovery
 from faults import report as pages
 from faults.nemesis import FAULTS, Blow, schedule
 from faults.run import Result, run
@@ -25,7 +29,7 @@ from faults.shrink import shortest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
-RESULTS = Path(".heshi") / "faults"
+RESULTS, RECOVERY = Path(".heshi") / "faults", "recovery.json"
 
 
 @app.command("run")
@@ -66,9 +70,23 @@ def strike(
 
 
 @app.command()
+def recover(
+    away: Annotated[float, typer.Option(help="Seconds for which the broker is away.")] = 120.0,
+    results: Annotated[Path, typer.Option(help="Where the figures are kept.")] = RESULTS,
+) -> None:
+    """Measure how fast the stack catches up; exit code 1 when an aim is missed."""
+    rows = asyncio.run(recovery.measure(away, _say))
+    show(Console(highlight=False), Section("recovery", "Catching up", rows))
+    recovery.keep(results / RECOVERY, rows)
+    sys.exit(any(row.met is False for row in rows))
+
+
+@app.command()
 def report(results: Annotated[Path, typer.Option(help="Where the results are.")] = RESULTS) -> None:
     """Write what the kept runs came to into docs/reliability.md."""
-    pages.write([Result(**json.loads(path.read_text())) for path in sorted(results.glob("*.json"))])
+    runs = [Result(**json.loads(path.read_text())) for path in sorted(results.glob("seed-*.json"))]
+    kept = results / RECOVERY
+    pages.write(runs, recovery.kept(kept) if kept.exists() else [])
 
 
 def keep(path: Path, result: Result) -> None:

@@ -182,16 +182,17 @@ async def at_rest(world: World, seconds: float) -> Mapping[str, int]:
     left: Mapping[str, int] = {"nobody could tell": 1}
     while time.monotonic() < until and calm < CALM:
         with suppress(Exception):
-            async with _broker(world) as broker:
+            async with broker_of(world) as broker:
                 while time.monotonic() < until and calm < CALM:
-                    left = await _left(world, broker)
+                    left = await waiting(world, broker)
                     calm = calm + 1 if not any(left.values()) else 0
                     await asyncio.sleep(0.3)
     return left
 
 
 @asynccontextmanager
-async def _broker(world: World) -> AsyncIterator[AIOKafkaConsumer]:
+async def broker_of(world: World) -> AsyncIterator[AIOKafkaConsumer]:
+    """A client of the broker, past the proxy's faults; in no group."""
     client = AIOKafkaConsumer(bootstrap_servers=world.kafka.advertised)
     await client.start()
     try:
@@ -201,7 +202,8 @@ async def _broker(world: World) -> AsyncIterator[AIOKafkaConsumer]:
             await client.stop()
 
 
-async def _left(world: World, broker: AIOKafkaConsumer) -> dict[str, int]:
+async def waiting(world: World, broker: AIOKafkaConsumer) -> dict[str, int]:
+    """How much waits where, now."""
     left: dict[str, int] = {}
     places: dict[TopicPartition, list[tuple[str, int]]] = defaultdict(list)
     for service in SERVICES:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.figures import Row
 from faults.checker import CHECKS
 from faults.nemesis import FAULTS
 from faults.run import Result
@@ -12,10 +13,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 MARK = "<!-- runs: written by `python -m faults report` -->"
 
 
-def write(results: Sequence[Result]) -> None:
+def write(results: Sequence[Result], recovery: Sequence[Row]) -> None:
     """Replace what stands behind the mark; what people wrote before it stays."""
     before = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    PAGE.write_text(before + MARK + "\n\n" + "\n".join(_lines(results)) + "\n", encoding="utf-8")
+    lines = [*_lines(results), *_caught_up(recovery)]
+    PAGE.write_text(before + MARK + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _lines(results: Sequence[Result]) -> Iterator[str]:
@@ -50,3 +52,15 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
             )
     yield ""
     yield "Judged by: " + "; ".join(CHECKS) + "."
+
+
+def _caught_up(rows: Sequence[Row]) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield "How fast it catches up (`python -m faults recover`):"
+        yield ""
+        yield "| | measured | aim | met |"
+        yield "|---|---|---|---|"
+        for row in rows:
+            met = "" if row.met is None else "yes" if row.met else "**no**"
+            yield f"| {row.what} | {row.value} | {row.aim} | {met} |"
