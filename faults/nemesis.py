@@ -63,7 +63,7 @@ async def kill(hand: Hand) -> None:
 async def kill_at_point(hand: Hand) -> None:
     """Rows 1, 3, 5: SIGKILL at a named point, on one of the next passes."""
     point = hand.draw.choice([p for p in POINTS if p.when != "now"])
-    part = point.part or hand.draw.choice(_PARTS_OF[point.name.partition(".")[0]])
+    part = point.part or hand.draw.choice(PARTS_OF[point.name.partition(".")[0]])
     hand.notes.append(f"{part} {point.name}")
     await _fired(hand.world, hand.world.arm(part, point.name, "kill", hand.draw.randint(1, 20)))
 
@@ -71,7 +71,7 @@ async def kill_at_point(hand: Hand) -> None:
 async def raise_at_point(hand: Hand) -> None:
     """Row 13: a lost connection at a named point."""
     point = hand.draw.choice([p for p in POINTS if p.when in ("before", "after") and p.part is None])
-    part = hand.draw.choice(_PARTS_OF[point.name.partition(".")[0]])
+    part = hand.draw.choice(PARTS_OF[point.name.partition(".")[0]])
     hand.notes.append(f"{part} {point.name}")
     await _fired(hand.world, hand.world.arm(part, point.name, "raise", hand.draw.randint(1, 10)))
 
@@ -104,7 +104,7 @@ async def rebalance(hand: Hand) -> None:
     """Row 6: members come and go, every five seconds."""
     part = hand.service(WORKERS)
     for _ in range(hand.draw.randint(2, 4)):
-        worker = await _worker(hand.world, part)
+        worker = await another_worker(hand.world, part)
         await asyncio.sleep(5)
         with suppress(ProcessLookupError):
             worker.send_signal(hand.draw.choice([signal.SIGKILL, signal.SIGTERM]))
@@ -330,7 +330,7 @@ FAULTS: Final[dict[str, Fault]] = {
 }
 """Every fault by its name."""
 
-_PARTS_OF: Final[dict[str, Sequence[str]]] = {
+PARTS_OF: Final[dict[str, Sequence[str]]] = {
     "api": ("intake", "mediation"),
     "relay": ("intake", "routing", "mediation", "notify"),
     "consumer": WORKERS,
@@ -339,6 +339,7 @@ _PARTS_OF: Final[dict[str, Sequence[str]]] = {
     "pool": SERVICES,
     "deadlines": ("intake", "mediation"),
 }
+"""Which services pass the points of a family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +415,7 @@ async def _fired(world: World, order: str, within: float = 15.0) -> None:
     world.disarm()
 
 
-async def _worker(world: World, part: str) -> asyncio.subprocess.Process:
+async def another_worker(world: World, part: str) -> asyncio.subprocess.Process:
     """One more worker of a service beside the one that the supervisor runs."""
     own_ports = {
         "HESHI_PORT_BASE": str(free_base()),

@@ -71,7 +71,7 @@ async def running(tmp_path_factory):
 
 
 def parts_of(point):
-    return [point.part] if point.part else list(nemesis._PARTS_OF[point.name.partition(".")[0]])
+    return [point.part] if point.part else list(nemesis.PARTS_OF[point.name.partition(".")[0]])
 
 
 @pytest.mark.timeout(180)
@@ -95,7 +95,7 @@ async def test_rows_1_3_5_killed_at_every_point(running, families):
 
 async def test_rows_4_25_frozen_in_mid_batch_or_without_a_processor(running):
     """One of two relays stands still with its claim and wakes late, another process loses its event loop."""
-    await nemesis._worker(running.stack, "mediation")
+    await nemesis.another_worker(running.stack, "mediation")
     await asyncio.sleep(6)
     running.stack.arm("mediation", "relay.after_claim", "stop")
     running.stack.arm("routing", "pool.before_transaction", "block=4000")
@@ -114,7 +114,7 @@ async def test_row_6_members_come_and_go_and_a_client_is_stuck(running):
     running.stack.arm("routing", "consumer.poll", "sleep=600000", 5)
     running.stack.arm("mediation", "consumer.before_handler", "sleep=2000")
     for part, number in (("notify", signal.SIGKILL), ("mediation", signal.SIGTERM)):
-        worker = await nemesis._worker(running.stack, part)
+        worker = await nemesis.another_worker(running.stack, part)
         await asyncio.sleep(6)
         worker.send_signal(number)
     await running.judged()
