@@ -189,8 +189,32 @@ async def test_a_fault_of_a_box_stands_at_the_box(house: House, operator: aiohtt
     assert 'name="sms" value="1" checked aria-invalid="true"' in text
 
 
+async def test_who_calls_again_is_known_by_what_they_brought_before(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    found = Answer({"items": [case(state="accepted")], "next": None})
+    house.services.answers["intake", "POST", "/v1/cases/search"] = found
+    status, text, _ = await send(operator, "/cases/known", phone="13800000001")
+    assert status == 200
+    for shown in ("1 件", "K7M2P9QX", "纠纷调解", "已受理", f'href="/cases/{CASE}"'):
+        assert shown in text
+    assert house.services.asked[-1]["body"] == {"phone": "13800000001"}
+    found.body["items"] = []
+    assert "以前没有事项" in (await send(operator, "/cases/known", phone="13800000001"))[1]
+
+
+async def test_earlier_matters_that_cannot_be_asked_for_are_no_matters_that_are_not_there(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/cases/search"] = Unavailable()
+    status, text, _ = await send(operator, "/cases/known", phone="13800000001")
+    assert status == 503
+    assert "暂时查不到" in text
+    assert "没有事项" not in text
+
+
 @pytest.mark.parametrize("form", ["", "wrong"])
-@pytest.mark.parametrize("path", ["/cases/new", f"/cases/{CASE}/acts/remind", "/search"])
+@pytest.mark.parametrize("path", ["/cases/new", "/cases/known", f"/cases/{CASE}/acts/remind", "/search"])
 async def test_a_form_of_another_site_does_nothing(
     house: House, operator: aiohttp.ClientSession, path: str, form: str
 ) -> None:
@@ -267,6 +291,8 @@ async def test_who_works_on_no_cases_enters_none(
 ) -> None:
     await sign_in(browser, user)
     assert (await page(browser, "/cases/new"))[0] == 403
+    form = await form_of(browser, "/")
+    assert (await page(browser, "/cases/known", form=form, phone="13800000001"))[0] == 403
     house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = Forbidden()
     assert (await page(browser, f"/cases/{CASE}"))[0] == 403
 

@@ -192,3 +192,16 @@ def test_a_case_s_page_finds_back_to_its_stream_and_catches_up(
     expect(page.locator("#link")).to_have_text("已断开，正在重连")
     with page.expect_response("**/panel", timeout=20_000):
         expect(page.locator("#link")).to_have_text("实时", timeout=20_000)
+
+
+def test_who_calls_again_is_known_while_the_number_is_typed(heshi: Heshi, page: Page, console: str) -> None:
+    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
+    for nth in range(2):
+        page.goto(f"{console}/cases/new")
+        page.fill("#narrative", "邻居装修太吵")
+        page.locator("#phone").press_sequentially("137 0000 4321")
+        known = page.get_by_role("region", name="来电人以前的事项")
+        expect(known).to_contain_text("以前有 1 件事项" if nth else "以前没有事项", timeout=20_000)
+        page.uncheck("[name=accept]")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}"))

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.web.errors import Forbidden, KeyReused, Refusal
-from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form
+from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form, page
 from services.console.domain.access import Account
 from services.console.domain.entry import FACTS, RESPONDENTS, faults_by_field, statement
-from services.console.handlers.casework import enter
+from services.console.handlers.casework import enter, known
 
 CHANNELS: Final = ("phone", "visit", "web", "letter", "sms", "grid")
 
@@ -47,6 +47,22 @@ async def register(request: Request, account: Person) -> Response:
     except Refusal as refusal:
         return _form(request, account, form, flags, key_after(refusal, key), refusal)
     return RedirectResponse(f"/cases/{answer.body['case_id']}?new={answer.body['version']}", 303)
+
+
+@router.post("/cases/known", openapi_extra=FORM)
+async def known_matters(request: Request, account: Person) -> Response:
+    """The earlier matters of the number that is being typed, as a part of the entry form."""
+    if not account.may_enter:
+        raise Forbidden
+    sent = await request.form()
+    own_form(request, str(sent.get("form", "")))
+    behind = container(request)
+    try:
+        found = await known(behind.services, account, str(sent.get("phone", "")))
+    except Refusal as refusal:
+        return page(request, "known.html", refusal.status, rows=[], more=False, fault=refusal.title.zh)
+    rows = [behind.words.found(item) for item in found.items]
+    return page(request, "known.html", rows=rows, more=found.next is not None, fault="")
 
 
 def _form(

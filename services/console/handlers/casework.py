@@ -90,6 +90,12 @@ async def search(services: Services, account: Account, sought: str, after: str |
     return Found(answer.body["items"], answer.body["next"])
 
 
+async def known(services: Services, account: Account, phone: str) -> Found:
+    """What a caller brought before, newest first, by the whole number: plain facts, no score of a person."""
+    answer = await services.ask(account, "intake", "POST", "/v1/cases/search", {"phone": phone})
+    return Found(answer.body["items"], answer.body["next"])
+
+
 async def open_file(services: Services, account: Account, case_id: UUID) -> File:
     """A case from all services at once. Raises NotFound or Forbidden as intake does; a later service that has
     nothing yet, or is away, leaves its part out."""

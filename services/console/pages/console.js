@@ -153,7 +153,7 @@ async function renew(panel, id) {
   panel.querySelectorAll("details").forEach((each, nth) => (each.open = open[nth] ?? false));
 }
 
-// --- the entry form: what is read back to the caller, and sending by keyboard
+// --- the entry form: what is read back to the caller, what they brought before, and sending by keyboard
 
 function readBack(form) {
   const value = (name) => form.elements[name]?.value.trim() ?? "";
@@ -167,6 +167,24 @@ function readBack(form) {
   at("aloud").textContent = lines.length ? lines.join("\n") : "填写后，这里是要复述的话。";
 }
 
+const WHOLE_NUMBER = 11;
+
+function knownMatters(form) {
+  let asked = "";
+  return async () => {
+    const phone = form.elements.phone.value.replace(/\D/g, "");
+    if (phone === asked) return;
+    asked = phone;
+    at("known").replaceChildren();
+    if (phone.length !== WHOLE_NUMBER) return;
+    const body = new URLSearchParams({ form: form.elements.form.value, phone });
+    const answer = await fetch("/cases/known", { method: "POST", body }).catch(() => null);
+    if (answer === null || asked !== phone) return;
+    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+    at("known").replaceChildren(...told.body.childNodes);
+  };
+}
+
 function enter(form) {
   const topics = [...form.elements.topic.options];
   const narrow = () => {
@@ -175,6 +193,8 @@ function enter(form) {
     if (form.elements.topic.selectedOptions[0]?.hidden) form.elements.topic.value = "";
   };
   form.elements.category.addEventListener("change", narrow);
+  const known = knownMatters(form);
+  form.elements.phone.addEventListener("input", known);
   form.addEventListener("input", () => readBack(form));
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -182,6 +202,7 @@ function enter(form) {
   form.addEventListener("submit", () => (form.querySelector("button[type=submit]").disabled = true));
   narrow();
   readBack(form);
+  known();
 }
 
 if (at("cases")) {
