@@ -11,7 +11,7 @@ from libs.db import auditlog
 from libs.messaging import heads, outbox
 from libs.messaging.producer import BrokerAway
 from libs.messaging.reader import KafkaPlace
-from libs.privacy.audit import Break, SignedHead, signing_key, verify
+from libs.privacy.audit import AuditRow, Break, SignedHead, signing_key, verify
 from libs.privacy.keyring import KeyMissing, Keyring
 from ops.installation import Installation
 from ops.stack.errors import StackError
@@ -64,6 +64,19 @@ def _is_signed(said: SignedHead, keyring: Keyring | None) -> bool:
         return keyring is not None and said.signed_by(signing_key(keyring.by_kid(said.kid)).public_key())
     except KeyMissing:
         return False
+
+
+def of_case(case_id: UUID) -> list[AuditRow]:
+    """What every service's audit holds of a case, in the order of time: who did what, and who read it."""
+
+    async def collect() -> list[AuditRow]:
+        found: list[AuditRow] = []
+        for service in SERVICES:
+            async with Installation.current().database(service) as database, database.read() as tx:
+                found += await auditlog.of_case(tx, service, case_id)
+        return sorted(found, key=lambda row: row.at)
+
+    return asyncio.run(collect())
 
 
 def republish(service: str, since: datetime | None, case_id: UUID | None) -> int:

@@ -192,6 +192,16 @@ def audit_verify(
     sys.exit(1 if found.places else 0)
 
 
+@audit.command("case")
+def audit_case(case_id: UUID) -> None:
+    """Who did what to a case and who read it, in all services, in the order of time."""
+    from ops import chains
+
+    for row in chains.of_case(case_id):
+        detail = " ".join(f"{name}={value}" for name, value in row.detail.items())
+        print(f"{row.at:%Y-%m-%d %H:%M:%S} {row.service} {row.actor} {row.action} {detail}".rstrip())
+
+
 @app.command()
 def republish(
     service: Annotated[str, typer.Option(help="Whose events.")],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -80,19 +81,28 @@ async def heads(tx: Tx) -> list[Head]:
 
 async def rows(tx: Tx, service: str, chain: int) -> list[AuditRow]:
     """One chain as it is stored, in order, for `libs.privacy.audit.verify`."""
-    found = await tx.fetch("select * from audit where chain = $1 order by seq", chain)
-    return [
-        AuditRow(
-            chain=row["chain"],
-            seq=row["seq"],
-            at=row["at"],
-            actor=row["actor"],
-            action=row["action"],
-            case_id=row["case_id"],
-            service=service,
-            detail=orjson.loads(row["detail"]),
-            prev=row["prev"],
-            hash=row["hash"],
-        )
-        for row in found
-    ]
+    return [_row(row, service) for row in await tx.fetch(f"{_ROWS} chain = $1 order by seq", chain)]
+
+
+async def of_case(tx: Tx, service: str, case_id: UUID) -> list[AuditRow]:
+    """All that was done to a case and who read it, in the order of time."""
+    found = await tx.fetch(f"{_ROWS} case_id = $1 order by at, chain, seq", case_id)
+    return [_row(row, service) for row in found]
+
+
+_ROWS = "select * from audit where"
+
+
+def _row(row: Any, service: str) -> AuditRow:
+    return AuditRow(
+        chain=row["chain"],
+        seq=row["seq"],
+        at=row["at"],
+        actor=row["actor"],
+        action=row["action"],
+        case_id=row["case_id"],
+        service=service,
+        detail=orjson.loads(row["detail"]),
+        prev=row["prev"],
+        hash=row["hash"],
+    )

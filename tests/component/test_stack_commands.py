@@ -25,6 +25,7 @@ from ops.cli import app
 from ops.stack.errors import StackError
 from ops.stack.home import Home
 from ops.stack.keys import ensure_keys
+from ops.stack.parts import SERVICES
 from tests.support import infrastructure
 
 CASE = UUID("0198c0de-0000-7000-8000-000000000001")
@@ -114,6 +115,25 @@ def test_cut_tail_of_a_chain_is_found(prefix: str) -> None:
     sql(prefix, "routing", "delete from audit")
     code, said = heshi("audit", "verify", "--service", "routing")
     assert (code, "routing: chain" in said, "CUT" in said) == (1, True, True)
+
+
+def test_who_did_what_to_a_case_and_who_read_it_is_told_by_all_services_in_order(
+    databases: infrastructure.Databases, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = databases.set_of(SERVICES)
+    monkeypatch.setenv("HESHI_DATABASE_PREFIX", made)
+    audited(made, "intake", ["case.registered"])
+    audited(made, "mediation", ["case.read"])
+    audited(made, "intake", ["case.revealed"])
+    code, said = heshi("audit", "case", str(CASE))
+    told = [line.split()[2:] for line in said.splitlines()]
+    assert code == 0
+    assert told == [
+        ["intake", "staff:operator", "case.registered"],
+        ["mediation", "staff:operator", "case.read"],
+        ["intake", "staff:operator", "case.revealed"],
+    ]
+    assert heshi("audit", "case", str(uuid4())) == (0, "")
 
 
 def signed(prefix: str, keys: Keyring) -> int:
