@@ -137,6 +137,8 @@ class Evidence:
     """When it was gathered, by the database's clock."""
     peaks: Mapping[str, float] = field(default_factory=dict)
     """The highest figures of the run: `MiB of PART`, `sessions of PostgreSQL`."""
+    standstills: Sequence[tuple[float, float]] = ()
+    """When (seconds since the epoch) the process that takes cases could not run at all."""
     recoveries: Sequence[tuple[str, float]] = ()
     """What had happened, and seconds until all was in service again."""
 

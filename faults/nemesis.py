@@ -363,12 +363,21 @@ def schedule(seed: int, seconds: float, rate: float, names: Collection[str] = ()
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """What a blow came to; `recovery`: seconds from its end until everything was in service."""
+    """What a blow came to.
+
+    `begun`: seconds since the epoch; `recovery`: seconds from its end until everything was in service.
+    """
 
     blow: Blow
     notes: str
+    begun: float
     lasted: float
     recovery: float
+
+    @property
+    def door_stood_still(self) -> bool:
+        """Whether the process that takes cases could not run at all, so that it could answer nobody."""
+        return self.blow.fault in (freeze.__name__, block_event_loop.__name__) and "intake" in self.notes
 
     def __str__(self) -> str:
         return f"{self.blow.nth} {self.blow.fault} ({self.notes})"
@@ -385,7 +394,7 @@ async def strike(
     for blow in blows:
         await asyncio.sleep(max(0.0, begun + blow.at - time.monotonic()))
         hand = Hand(world, random.Random(blow.seed))
-        started = time.monotonic()
+        started, begun_at = time.monotonic(), time.time()
         try:
             await FAULTS[blow.fault](hand)
         except Exception as error:  # a fault that finds its victim gone has done its work
@@ -393,7 +402,7 @@ async def strike(
         ended = time.monotonic()
         await world.heal()
         await back_in_service(world, last_ok, ended)
-        one = Struck(blow, ", ".join(hand.notes), ended - started, time.monotonic() - ended)
+        one = Struck(blow, ", ".join(hand.notes), begun_at, ended - started, time.monotonic() - ended)
         struck.append(one)
         say(f"  {time.monotonic() - begun:5.0f} s {one}: {one.lasted:.1f} s, back after {one.recovery:.1f} s")
     return struck

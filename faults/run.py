@@ -82,6 +82,7 @@ async def _run(
     found = await evidence.gather(stack, list(history.read(path)))
     found.left, found.peaks, found.secrets = left, peaks, load.SECRETS
     found.recoveries = [(str(one), one.recovery) for one in struck]
+    found.standstills = [(one.begun, one.begun + one.lasted) for one in struck if one.door_stood_still]
     return _judged(Result(seed, time.monotonic() - begun, rate), found, struck, partners.acts)
 
 

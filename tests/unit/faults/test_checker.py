@@ -278,6 +278,16 @@ def test_a_repeated_record_is_no_finding():
     assert check(evidence) == []
 
 
+def test_a_process_that_stood_still_answers_as_much_later():
+    evidence = whole()
+    hang(evidence, 0)
+    [late] = [line for line in evidence.history if line.took > 11]
+    evidence.standstills = [(late.at - 13, late.at - 9)]
+    assert check(evidence) == []
+    evidence.standstills = [(late.at - 13, late.at - 11)]
+    assert found(evidence) == {"I12 no request hangs"}
+
+
 def test_a_message_without_an_answer_may_have_gone_out_or_not():
     evidence = whole()
     evidence.messages[0] = replace(evidence.messages[0], state="indeterminate", unsure=True)
