@@ -25,7 +25,7 @@ from libs.runtime.watchdog import EXIT_STALLED, Watchdog
 
 log = structlog.get_logger()
 
-FIRST_RESTART, LONGEST_RESTART = 0.2, 30.0
+FIRST_RESTART, LONGEST_RESTART = 0.2, 5.0
 """Seconds before a crashed loop runs again: doubled each time, from the start again after a calm minute."""
 
 BLOCKED = 30.0
