@@ -45,6 +45,7 @@ async def measure(say: Say) -> Section:
         pages = {
             "the board's page": lambda: _page(browser, "/"),
             "the board's first rows on its stream": lambda: _board(browser),
+            "the list by what presses most": lambda: _page(browser, "/cases/pressing"),
             "the entry form": lambda: _page(browser, "/cases/new"),
             "a case's page, asked of four services": lambda: _page(browser, f"/cases/{case_id}"),
             "a case's timeline": lambda: _page(browser, f"/cases/{case_id}/timeline"),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 SHOWN = 200
 """Rows of the page."""
 
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
 MOST_CHANGES = 2_000
 """Rows of one look at the changes; more than one transaction of the projection can write."""
 
@@ -37,7 +39,7 @@ _VISIBLE = """
     and ($4::text is null or v.org_id = $4 and v.complained_about_org is distinct from $4)
 """
 
-_BY_DISTRICT = """
+NEWEST = """
     select n.* from unnest($1::text[]) d (district) cross join lateral (
         select * from case_view v where v.district = d.district and {narrowed} and {visible}
         order by v.registered_at desc, v.case_id limit $5
@@ -45,6 +47,17 @@ _BY_DISTRICT = """
     order by n.registered_at desc, n.case_id limit $5
 """
 """Each district's newest along its index, then the newest of those: no case is read that is not shown."""
+
+PRESSING = """
+    select n.* from unnest($1::text[]) d (district) cross join lateral (
+        select * from case_view v
+        where v.district = d.district and {narrowed} and {visible}
+            and v.pressing_at is not null and (v.pressing_at, v.case_id) > ($5::timestamptz, $6::uuid)
+        order by v.pressing_at, v.case_id limit $7
+    ) n
+    order by n.pressing_at, n.case_id limit $7
+"""
+"""In the same way those that press most, from behind a case on."""
 
 _UPDATE = f"""
     update case_view v
@@ -80,11 +93,18 @@ class CaseViews:
             f"""
             select {_COLUMNS}, h.horizon
             from (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon) h
-            left join lateral ({newest_of(scope)}) v on true
+            left join lateral ({narrowed(NEWEST, scope)}) v on true
             """,  # noqa: S608 -- our own text
             *_of(scope),
             SHOWN,
         )
+
+    async def pressing(self, scope: Scope, after: tuple[datetime, UUID] | None, limit: int) -> list[CaseRow]:
+        """What presses most, from behind a case on: missed duties since they were due, else the next due."""
+        at, case_id = after or (BEFORE_ALL, UUID(int=0))
+        async with self._database.read() as tx:
+            found = await tx.fetch(narrowed(PRESSING, scope), *_of(scope), at, case_id, limit)
+        return [_row(record) for record in found]
 
     async def changed(self, scope: Scope, horizon: str) -> tuple[list[tuple[CaseRow, bool]], str]:
         """Rows of one's districts that changed since `horizon`, each with whether one may see it."""
@@ -154,14 +174,14 @@ class CaseViews:
         return [_row(record) for record in found if record["case_id"] is not None], found[0]["horizon"]
 
 
-def newest_of(scope: Scope) -> str:
-    """The query of the newest rows that one sees, in a form for which there is an index."""
-    narrowed = "true"
+def narrowed(query: str, scope: Scope) -> str:
+    """A list's query in the form for which there is an index for such a reader."""
+    only = "true"
     if scope.org is not None:
-        narrowed = "v.org_id = $4"
+        only = "v.org_id = $4"
     elif scope.sealed and not scope.ordinary:
-        narrowed = "v.kind = 'REP'"
-    return _BY_DISTRICT.format(narrowed=narrowed, visible=_VISIBLE)
+        only = "v.kind = 'REP'"
+    return query.format(narrowed=only, visible=_VISIBLE)
 
 
 def _of(scope: Scope) -> tuple[list[str], bool, bool, str | None]:

@@ -16,7 +16,7 @@ from libs.events.base import Payload
 from libs.events.envelope import Envelope
 from services.console.domain.access import Scope, Session, Tries
 from services.console.domain.board import CaseRow
-from services.console.store import CaseViews, SessionStore, newest_of
+from services.console.store import NEWEST, PRESSING, CaseViews, SessionStore, narrowed
 from tests.unit.console.test_board import after, intake, mediation, notify
 
 ALL = Scope(frozenset({"990101"}), ordinary=True, sealed=False)
@@ -181,27 +181,32 @@ async def test_the_newest_case_stands_first(console: Database, views: CaseViews)
     ],
     ids=["office", "two districts", "sealed", "partner"],
 )
-async def test_the_board_reads_no_more_cases_than_it_shows(console: Database, scope: Scope) -> None:
+@pytest.mark.parametrize("query", [NEWEST, PRESSING], ids=["newest", "pressing"])
+async def test_the_board_reads_no_more_cases_than_it_shows(
+    console: Database, scope: Scope, query: str
+) -> None:
     """However long the past is: a sort of whole districts would grow with it."""
     await console.execute(
         """
-        insert into case_view (case_id, district, kind, registered_at, org_id)
+        insert into case_view (case_id, district, kind, registered_at, org_id, mediation_due_at)
         select gen_random_uuid(), case when n % 3 = 0 then '990102' else '990101' end,
             case when n % 500 = 1 then 'REP' else 'DIS' end, now() - n * interval '1 minute',
-            case when n % 400 = 2 then 'LAB-02' else 'LAB-01' end
+            case when n % 400 = 2 then 'LAB-02' else 'LAB-01' end, now() + n * interval '1 minute'
         from generate_series(1, 30000) n
         """
     )
     await console.execute("analyze case_view")
     districts, org = ", ".join(sorted(scope.districts)), f"'{scope.org}'" if scope.org else "null"
+    who = f"'{{{districts}}}', {scope.sealed}, {scope.ordinary}, {org}"
+    types, place = {
+        NEWEST: ("", ""),
+        PRESSING: ("timestamptz, uuid, ", "now(), '00000000-0000-0000-0000-000000000000', "),
+    }[query]
     async with console.transaction() as tx:
         # As the server plans it in the end for a statement that is asked again and again.
         await tx.execute("set local plan_cache_mode = force_generic_plan")
-        await tx.execute(f"prepare board (text[], bool, bool, text, int) as {newest_of(scope)}")
-        plan = await tx.fetchval(
-            "explain (analyze, format json) execute board"
-            f" ('{{{districts}}}', {scope.sealed}, {scope.ordinary}, {org}, 200)"
-        )
+        await tx.execute(f"prepare board (text[], bool, bool, text, {types}int) as {narrowed(query, scope)}")
+        plan = await tx.fetchval(f"explain (analyze, format json) execute board ({who}, {place}200)")
         await tx.execute("deallocate board")
     nodes = list(below(json.loads(plan)[0]["Plan"]))
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
@@ -209,6 +214,32 @@ async def test_the_board_reads_no_more_cases_than_it_shows(console: Database, sc
     assert scans
     for node in scans:
         assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) <= 250, node
+
+
+async def test_what_presses_most_stands_first_and_pages_go_on_behind_it(
+    console: Database, views: CaseViews
+) -> None:
+    cases = [uuid7() for _ in range(5)]
+    for nth, case_id in enumerate(cases):
+        due = {"rule": "MED-TERM", "due_on": None, "due_at": (NOW + timedelta(days=9 - nth)).isoformat()}
+        due["provisional"] = False
+        registered, taken = (
+            intake("case.registered", deadlines=[]),
+            mediation("case.taken_up", deadlines=[due]),
+        )
+        await tell(console, views, event(case_id, 1, registered), event(case_id, 1, taken))
+    await tell(console, views, event(cases[0], 2, mediation("deadline.missed", deadlines=[]), 5))
+    done = uuid7()
+    await tell(console, views, event(done, 1, intake("case.registered", deadlines=[])))
+    order = [cases[0], *cases[:0:-1]]
+    seen: list[UUID] = []
+    after: tuple[datetime, UUID] | None = None
+    while page := await views.pressing(ALL, after, 2):
+        seen += [row.case_id for row in page]
+        assert page[-1].pressing_at is not None
+        after = page[-1].pressing_at, page[-1].case_id
+    assert seen == order
+    assert await views.pressing(Scope(frozenset({"990101"}), False, True), None, 10) == []
 
 
 def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -390,6 +390,28 @@ async def test_a_case_s_timeline_is_told_in_words(house: House, browser: aiohttp
     assert "临江区劳动人民调解委员会" in items[1]["detail"]
 
 
+async def test_cases_are_listed_by_what_presses_most(house: House, browser: aiohttp.ClientSession) -> None:
+    case_id = uuid7()
+    missed = intake("deadline.missed", rule="PROD-TRIAGE-BLUE", deadlines=[])
+    await house.tell(event(case_id, 1, intake("case.registered")), event(case_id, 2, missed))
+    await sign_in(browser)
+    async with browser.get("/cases/pressing") as answer:
+        text = await answer.text()
+    assert answer.status == 200
+    for shown in (f'href="/cases/{case_id}"', "逾期：", "2月7日 00:00"):
+        assert shown in text
+    async with browser.get(f"/cases/pressing?at=2026-02-06T16:00:00Z&case_id={case_id}") as answer:
+        assert f'href="/cases/{case_id}"' not in await answer.text()
+
+
+async def test_who_sees_no_case_sees_no_list(house: House, browser: aiohttp.ClientSession) -> None:
+    await sign_in(browser, "auditor")
+    async with browser.get("/cases/pressing") as answer:
+        assert answer.status == 403
+    async with browser.get("/") as answer:
+        assert "/cases/pressing" not in await answer.text()
+
+
 @pytest.mark.parametrize(("case_id", "status"), [(str(UUID(int=0)), 404), ("not-an-id", 422), ("%00", 422)])
 async def test_no_such_case(browser: aiohttp.ClientSession, case_id: str, status: int) -> None:
     await sign_in(browser)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Form
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -24,9 +25,12 @@ from services.console.api.common import (
     scope,
     session_token,
 )
-from services.console.domain.access import Scope, scope_of
+from services.console.domain.access import Scope
 from services.console.handlers.board import Snapshot, Update, follow
 from services.console.handlers.casework import search
+
+PAGE: Final = 50
+"""Rows of a page of a list."""
 
 
 class Search(BaseModel):
@@ -46,7 +50,21 @@ async def board_page(request: Request) -> Response:
     account = await person(request)
     if account is None:
         return RedirectResponse("/sign-in", 303)
-    return in_frame(request, account, "board.html", sees_cases=scope_of(account) is not None)
+    return in_frame(request, account, "board.html")
+
+
+@router.get("/cases/pressing")
+async def pressing_page(
+    request: Request, account: Person, at: AwareDatetime | None = None, case_id: UUID | None = None
+) -> Response:
+    """Cases by what presses most: missed duties, then what is due next. `at` and `case_id`: the place of the
+    last one that was shown."""
+    behind = container(request)
+    after = (at, case_id) if at is not None and case_id is not None else None
+    rows = await behind.board.pressing(scope(account), after, PAGE + 1)
+    shown, more = [behind.words.row(row) for row in rows[:PAGE]], len(rows) > PAGE
+    last = urlencode({"at": rows[PAGE - 1].pressing_at, "case_id": rows[PAGE - 1].case_id}) if more else ""
+    return in_frame(request, account, "pressing.html", rows=shown, next=last)
 
 
 @router.post("/search")

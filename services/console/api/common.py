@@ -158,5 +158,12 @@ def in_frame(
     """A page of somebody who is signed in: with their name, and the token of its forms."""
     token = form_token(session_token(request))
     return page(
-        request, template, status, name=account.name, form=token, may_enter=account.may_enter, **values
+        request,
+        template,
+        status,
+        name=account.name,
+        form=token,
+        may_enter=account.may_enter,
+        sees_cases=scope_of(account) is not None,
+        **values,
     )

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from libs.events.base import CaseFacts, DueDate, Payload
 from libs.events.envelope import Envelope
-from libs.events.intake import IntakeEvent
-from libs.events.mediation import MediationEvent
+from libs.events.intake import IntakeDeadlineMissed, IntakeEvent
+from libs.events.mediation import DeadlineMissed, MediationEvent
 from libs.events.notify import MessageEvent, MessageReceived
 
 
@@ -38,6 +38,10 @@ class CaseRow:
     mediation_rule: str | None = None
     mediation_due_on: date | None = None
     mediation_due_at: datetime | None = None
+    intake_missed: str | None = None
+    intake_missed_at: datetime | None = None
+    mediation_missed: str | None = None
+    mediation_missed_at: datetime | None = None
     message: str | None = None
     message_state: str | None = None
     message_at: datetime | None = None
@@ -60,6 +64,21 @@ class CaseRow:
         )
         open_ones = [(rule, on, at) for rule, on, at in told if rule is not None and at is not None]
         return min(open_ones, key=lambda due: due[2], default=None)
+
+    @property
+    def late(self) -> tuple[str, datetime] | None:
+        """The duty that was missed first and is still owed: rule, and when it was due."""
+        told = (
+            (self.intake_missed, self.intake_missed_at),
+            (self.mediation_missed, self.mediation_missed_at),
+        )
+        missed = [(rule, at) for rule, at in told if rule is not None and at is not None]
+        return min(missed, key=lambda late: late[1], default=None)
+
+    @property
+    def pressing_at(self) -> datetime | None:
+        """Since when, or from when on, the case presses; the read model sorts by the same."""
+        return self.late[1] if self.late else self.due and self.due[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +119,9 @@ def changed(row: CaseRow, envelope: Envelope, payload: Payload) -> CaseRow:
     if envelope.caseversion <= getattr(row, version):
         return row
     if isinstance(payload, IntakeEvent):
-        row = _intake(row, payload)
+        row = _late(row, _intake(row, payload), payload, envelope.time)
     elif isinstance(payload, MediationEvent):
-        row = _mediation(row, payload)
+        row = _late(row, _mediation(row, payload), payload, envelope.time)
     elif isinstance(payload, MessageEvent):
         row = _message(row, payload.template, payload.TYPE.partition(".")[2], envelope.time)
     elif isinstance(payload, MessageReceived):
@@ -151,6 +170,20 @@ def _mediation(row: CaseRow, payload: MediationEvent) -> CaseRow:
         org_id=None if payload.state in WITHOUT_HOLDER else payload.org_id,
         **_due("mediation", payload.deadlines),
     )
+
+
+def _late(before: CaseRow, row: CaseRow, payload: IntakeEvent | MediationEvent, at: datetime) -> CaseRow:
+    """With the duty that the sender says was missed; it is owed until the case moves on there."""
+    sender = payload.TOPIC.partition(".")[0]
+    if isinstance(payload, DeadlineMissed | IntakeDeadlineMissed):
+        known = getattr(before, f"{sender}_rule") == payload.rule
+        due_at = getattr(before, f"{sender}_due_at") if known else at
+        told: dict[str, Any] = {f"{sender}_missed": payload.rule, f"{sender}_missed_at": due_at}
+        return replace(row, **told)
+    if getattr(before, f"{sender}_state") == getattr(row, f"{sender}_state"):
+        return row
+    gone: dict[str, Any] = {f"{sender}_missed": None, f"{sender}_missed_at": None}
+    return replace(row, **gone)
 
 
 def _message(row: CaseRow, what: str, state: str, at: datetime) -> CaseRow:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +20,10 @@ class Board(Protocol):
     """The read model. `horizon` marks how far changes were read, in the order of commits (G9)."""
 
     async def newest(self, scope: Scope) -> tuple[list[CaseRow], str]: ...
+
+    async def pressing(
+        self, scope: Scope, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[CaseRow]: ...
 
     async def changed(self, scope: Scope, horizon: str) -> tuple[list[tuple[CaseRow, bool]], str]: ...
 

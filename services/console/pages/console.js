@@ -19,7 +19,7 @@ function element(tag, { text, className, children = [] } = {}) {
 }
 
 function overdue(row) {
-  return row.due !== null && !row.finished && Date.parse(row.due.at) <= Date.now();
+  return row.late !== null || (row.due !== null && !row.finished && Date.parse(row.due.at) <= Date.now());
 }
 
 function cells(row) {
@@ -29,8 +29,9 @@ function cells(row) {
   code.addEventListener("click", () => choose(row.id));
   const marks = row.flags.map((flag) => element("span", { text: flag, className: "mark flag" }));
   const urgency = element("span", { text: row.urgency_text, className: `mark ${row.urgency}` });
-  const due = row.due
-    ? [element("span", { text: row.due.day }), element("small", { text: row.due.rule })]
+  const due = row.late ?? row.due;
+  const when = due
+    ? [element("span", { text: due.day }), element("small", { text: row.late ? `逾期：${due.rule}` : due.rule })]
     : [];
   return [
     element("td", { children: [code] }),
@@ -38,7 +39,7 @@ function cells(row) {
     element("td", { children: [urgency, row.kind, element("small", { text: row.category }), ...marks] }),
     element("td", { text: row.state }),
     element("td", { text: row.org }),
-    element("td", { className: overdue(row) ? "overdue" : "", children: due }),
+    element("td", { className: overdue(row) ? "overdue" : "", children: when }),
     element("td", { text: row.message?.what, children: row.message ? [element("small", { text: row.message.fate })] : [] }),
   ];
 }

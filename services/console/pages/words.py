@@ -81,6 +81,7 @@ class Words:
             "finished": row.state in self.finished,
             "org": self.of("organisations", row.org_id),
             "due": self._due(row),
+            "late": row.late and {"rule": self.of("rules", row.late[0]), "day": time_in_words(row.late[1])},
             "message": self._message(row),
         }
 

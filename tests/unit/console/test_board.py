@@ -107,6 +107,35 @@ def test_the_next_deadline_is_the_earliest_of_both_services() -> None:
     assert row.due[0] == "PROD-CONTACT"
 
 
+def test_a_missed_duty_stays_visible_until_the_case_moves_on() -> None:
+    """Its clock does not run any more, so among the next deadlines it would be gone."""
+    missed = intake("deadline.missed", rule="PROD-TRIAGE-BLUE", deadlines=[])
+    row = after(intake("case.registered"), missed)
+    assert row.due is None
+    assert row.late == ("PROD-TRIAGE-BLUE", datetime(2026, 2, 6, 16, tzinfo=UTC))
+    assert row.pressing_at == datetime(2026, 2, 6, 16, tzinfo=UTC)
+    for still in ("case.reminded", "case.amended"):
+        event = intake(still, deadlines=[])
+        assert changed(row, told(event, 3), event).late == row.late
+    accepted = intake("case.accepted")
+    assert changed(row, told(accepted, 3), accepted).late is None
+
+
+def test_what_mediation_missed_is_not_settled_by_intake() -> None:
+    missed = mediation("deadline.missed")
+    row = after(mediation("case.taken_up"), missed, intake("case.registered"), intake("case.accepted"))
+    assert row.late is not None
+    assert row.late[0] == missed.rule  # type: ignore[attr-defined]
+    closed = mediation("case.closed")
+    assert changed(row, told(closed, 3), closed).late is None
+
+
+def test_a_duty_of_which_the_term_is_not_known_is_late_since_it_was_told() -> None:
+    missed = mediation("deadline.missed")
+    row = changed(EMPTY, told(missed, 5, minutes=3), missed)
+    assert row.late == (missed.rule, START + timedelta(minutes=3))  # type: ignore[attr-defined]
+
+
 def test_the_holder_is_shown_while_it_holds_the_case() -> None:
     assert after(mediation("case.offered")).org_id == "LAB-01"
     assert after(mediation("case.taken_up")).org_id == "LAB-01"

@@ -50,6 +50,17 @@ def test_a_row_is_told_in_words() -> None:
     assert not told["finished"]
 
 
+def test_a_missed_duty_is_told_with_the_day_on_which_it_was_due() -> None:
+    row = CaseRow(
+        CASE,
+        "990101",
+        mediation_missed="PROD-CONTACT",
+        mediation_missed_at=datetime(2026, 2, 9, 16, tzinfo=UTC),
+    )
+    assert WORDS.row(row)["late"] == {"rule": "首次联系", "day": "2月10日 00:00"}
+    assert WORDS.row(CaseRow(CASE, "990101"))["late"] is None
+
+
 def test_a_term_of_hours_is_told_by_its_instant() -> None:
     row = CaseRow(
         CASE, "990101", intake_rule="PROD-TRIAGE-RED", intake_due_at=datetime(2026, 2, 5, 2, 42, tzinfo=UTC)
