@@ -249,7 +249,7 @@ async def test_a_case_shows_what_it_is_and_what_may_be_done(
     assert status == 200
     for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单"):
         assert shown in text
-    assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind"]
+    assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind", "withdraw"]
 
 
 @pytest.mark.parametrize("field", ["narrative", "applicant", "place"], ids=["narrative", "name", "address"])

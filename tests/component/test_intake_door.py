@@ -239,7 +239,18 @@ async def test_a_case_is_decided_on_the_version_that_was_seen(door: Door) -> Non
     answer = await door.post(path, body, headers={"if-match": '"1"'})
     assert (answer.status, answer.body["state"], answer.headers["etag"]) == (200, "accepted", '"2"')
     again = await door.post(path, body, headers={"if-match": '"2"'})
-    assert (again.status, again.body["state"], again.body["allowed"]) == (409, "accepted", [])
+    assert (again.status, again.body["state"], again.body["allowed"]) == (409, "accepted", ["withdraw"])
+
+
+async def test_a_citizen_takes_a_matter_back(door: Door) -> None:
+    case_id = (await door.register(kind="DIS", decision={"action": "accept"})).body["case_id"]
+    path, body = f"/v1/cases/{case_id}/decision", {"action": "withdraw", "reason_text": "双方已经和好"}
+    answer = await door.post(path, body, headers={"if-match": '"2"'})
+    assert (answer.status, answer.body["state"], answer.body["due"]) == (200, "withdrawn", None)
+    (_, kind, told) = (await door.events(case_id))[-1]
+    assert (kind, told["deadlines"]) == ("case.withdrawn", [])
+    again = await door.post(path, body, headers={"if-match": '"3"'})
+    assert (again.status, again.body["code"]) == (409, "forbidden_action")
 
 
 async def test_secrecy_asked_for_later_seals_the_dossier_anew(door: Door) -> None:

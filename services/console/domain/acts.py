@@ -88,6 +88,15 @@ ACTS: Final[Mapping[str, CaseAct]] = {
         CaseAct(
             "remind", "催办", "reminders", REGISTRARS, _OPEN | {"forwarded"}, ("new_facts", "text"), _reminder
         ),
+        CaseAct(
+            "withdraw",
+            "撤回",
+            "decision",
+            REGISTRARS,
+            _OPEN | {"forwarded"},
+            ("text",),
+            _decision("withdraw"),
+        ),
     )
 }
 """By name, in the order of the page."""

@@ -74,6 +74,12 @@ def with_clocks_of_ruling(case: Case) -> Case:
     return _closed(case, "met", lambda rule: rule.startswith(MET_BY_RULING))
 
 
+def with_clocks_of_withdrawal(case: Case) -> Case:
+    """The case after the citizen took it back: nobody owes an answer any more. The clocks of a danger run on:
+    that a woman takes her matter back does not end the danger."""
+    return _closed(case, "ended", lambda rule: not rule.startswith("RISK-"))
+
+
 def with_clocks_of_forwarding(case: Case, known: Reference, to: str | None, at: datetime) -> Case:
     """The case with the terms in which the body `to` owes an answer, or may object (XF22 art 23)."""
     target = known.type_of.get(to or "", to)

@@ -1,4 +1,4 @@
-"""What intake decides of a registered matter: accept (受理), refuse, forward (转送), merge (并入)."""
+"""What becomes of a matter: accept (受理), refuse, forward (转送), merge (并入), withdraw (撤回)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from libs.db.work import Decision, Moment
-from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused, CaseReminded
+from libs.events.intake import (
+    CaseAccepted,
+    CaseForwarded,
+    CaseMerged,
+    CaseRefused,
+    CaseReminded,
+    CaseWithdrawn,
+)
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, NotFound, Refusal, Title
 from services.intake.domain.case import (
     DISPATCHERS,
@@ -20,7 +27,11 @@ from services.intake.domain.case import (
     require,
     visible,
 )
-from services.intake.domain.clocks import with_clocks_of_forwarding, with_clocks_of_ruling
+from services.intake.domain.clocks import (
+    with_clocks_of_forwarding,
+    with_clocks_of_ruling,
+    with_clocks_of_withdrawal,
+)
 from services.intake.domain.reference import Reference
 from services.intake.domain.statement import Ruling, ruling_faults
 
@@ -29,6 +40,9 @@ BY_PUBLIC_BODIES: Final = frozenset({PETITION, "PETITION_LIGHT"})
 """Tracks whose matter a dispatcher directs to the organ with power to handle it (XF22 arts 22, 23)."""
 
 OPEN_FOR_RULING: Final = frozenset({"registered"})
+OPEN_FOR_WITHDRAWAL: Final = frozenset({"registered", "accepted", "forwarded"})
+"""A citizen may take a matter back for as long as somebody works on it (PMA art 23: the parties may end a
+mediation; XF22 leaves a petition to who filed it)."""
 MERGE_TARGETS: Final = frozenset({"registered", "accepted", "forwarded"})
 """A repeated matter joins one that is still being handled (XF22 art 19)."""
 
@@ -37,6 +51,7 @@ _USES: Final[Mapping[str, frozenset[str]]] = {
     "refuse": frozenset({"reason_code", "directed_to", "lawful_route"}),
     "forward": frozenset({"reason_code", "directed_to", "lawful_route"}),
     "merge": frozenset({"reason_code", "into"}),
+    "withdraw": frozenset(),
 }
 """Which fields of a ruling mean something for which action; another one is a mistake, not decoration."""
 
@@ -63,11 +78,18 @@ class Settle:
 
 
 def settle(case: Case | None, command: Settle, moment: Moment) -> Decision[Case]:
-    """`POST …/decision`: decide a case that is registered and undecided."""
+    """`POST …/decision`: decide a case that is registered and undecided, or record that it was taken back."""
     case = visible(case, moment.actor)
-    if case.stage not in OPEN_FOR_RULING:
-        raise ForbiddenAction(state=case.stage, allowed=[])
+    if command.ruling.action not in (allowed := _allowed(case)):
+        raise ForbiddenAction(state=case.state, allowed=allowed)
     return settled(case, command, moment)
+
+
+def _allowed(case: Case) -> list[str]:
+    """The actions for which the case stands open."""
+    if case.closed or case.stage not in OPEN_FOR_WITHDRAWAL:
+        return []
+    return list(_USES) if case.stage in OPEN_FOR_RULING else ["withdraw"]
 
 
 def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
@@ -84,7 +106,10 @@ def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
 
 
 def _roles(case: Case, ruling: Ruling) -> frozenset[str]:
-    """An operator accepts and merges; refusing, forwarding and every petition are a dispatcher's."""
+    """An operator accepts, merges and records that a matter was taken back; refusing, forwarding and all else
+    of a petition are a dispatcher's."""
+    if ruling.action == "withdraw":
+        return REGISTRARS
     if case.facts.track == PETITION or ruling.action in ("refuse", "forward"):
         return DISPATCHERS
     return REGISTRARS
@@ -95,6 +120,8 @@ def _misfits(case: Case, command: Settle) -> Iterator[FieldError]:
     ruling, known, at = command.ruling, command.known, command.at
     given = {name for name in _USES["refuse"] | _USES["merge"] if getattr(ruling, name) is not None}
     yield from (FieldError(f"{at}/{name}", "not_for_action") for name in sorted(given - _USES[ruling.action]))
+    if ruling.action == "withdraw" and command.with_registration:
+        yield FieldError(f"{at}/action", "not_with_registration")
     reason = known.reasons.get(ruling.reason_code or "")
     if reason is not None and reason.action != ruling.action:
         yield FieldError(f"{at}/reason_code", "not_for_action")
@@ -193,6 +220,12 @@ def _merge(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     return Decision(case, [merged], audit=audit, others={into: (target, [reminded])})
 
 
+def _withdraw(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
+    """The citizen's own act; whoever works on the case hears of it and ends. A danger is watched on."""
+    case = with_clocks_of_withdrawal(replace(case, stage="withdrawn"))
+    return Decision(case, [CaseWithdrawn(**header(case))], audit=audited("case.withdrawn", case))
+
+
 def _target(case: Case, into: UUID, moment: Moment) -> Case:
     if into == case.case_id:
         raise NotMergeable
@@ -216,4 +249,5 @@ _RULINGS: Final[Mapping[str, Callable[[Case, Settle, Moment], Decision[Case]]]] 
     "refuse": _refuse,
     "forward": _forward,
     "merge": _merge,
+    "withdraw": _withdraw,
 }

@@ -137,7 +137,7 @@ class Consents(Said):
 class Ruling(Said):
     """What intake decides of a matter: in the act of registering, or later."""
 
-    action: Literal["accept", "refuse", "forward", "merge"]
+    action: Literal["accept", "refuse", "forward", "merge", "withdraw"]
     reason_code: Code | None = None
     reason_text: Paragraph | None = None
     directed_to: Code | None = None

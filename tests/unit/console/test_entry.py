@@ -97,11 +97,11 @@ def test_a_fault_stands_at_its_field(pointer: str, field: str) -> None:
 @pytest.mark.parametrize(
     ("role", "state", "held", "names"),
     [
-        ("operator", "registered", False, ["accept", "flags", "remind"]),
-        ("dispatcher", "registered", False, ["accept", "refuse", "forward", "flags", "remind"]),
-        ("operator", "accepted", True, ["flags", "remind"]),
-        ("supervisor", "accepted", True, ["flags", "release", "remind"]),
-        ("supervisor", "accepted", False, ["flags", "remind"]),
+        ("operator", "registered", False, ["accept", "flags", "remind", "withdraw"]),
+        ("dispatcher", "registered", False, ["accept", "refuse", "forward", "flags", "remind", "withdraw"]),
+        ("operator", "accepted", True, ["flags", "remind", "withdraw"]),
+        ("supervisor", "accepted", True, ["flags", "release", "remind", "withdraw"]),
+        ("supervisor", "accepted", False, ["flags", "remind", "withdraw"]),
         ("dispatcher", "refused", False, []),
         ("auditor", "registered", False, []),
     ],

@@ -1,4 +1,4 @@
-"""Accepting, refusing, forwarding, merging: who may, what is asked for, what is told."""
+"""Accepting, refusing, forwarding, merging, taking back: who may, what is asked for, what is told."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused
 from libs.web.errors import Forbidden, ForbiddenAction, Invalid, NotFound
 from services.intake.domain.case import Case
-from services.intake.domain.ruling import NotMergeable, Settle, settle
+from services.intake.domain.ruling import NotMergeable, Settle, settle, settled
 from services.intake.domain.statement import Ruling
 from tests.unit.intake.build import CASE, OTHER, accepted, kept, known, moment, note, registered
 
@@ -131,7 +131,46 @@ def test_a_matter_without_kind_has_no_track_to_be_accepted_on() -> None:
 def test_a_decided_case_is_not_decided_again(stage: Any) -> None:
     with pytest.raises(ForbiddenAction) as refused:
         settle(replace(dispute(), stage=stage), ruling("accept"), moment("supervisor"))
-    assert refused.value.extra == {"state": stage, "allowed": []}
+    still = ["withdraw"] if stage in ("accepted", "forwarded") else []
+    assert refused.value.extra == {"state": stage, "allowed": still}
+
+
+@pytest.mark.parametrize("stage", ["registered", "accepted", "forwarded"])
+@pytest.mark.parametrize("case", [dispute(), petition()], ids=["dispute", "petition"])
+def test_a_matter_may_be_taken_back_while_somebody_works_on_it(case: Case, stage: Any) -> None:
+    decision = settle(replace(case, stage=stage), ruling("withdraw"), moment("operator"))
+    assert kept(decision).stage == "withdrawn"
+    assert [event.TYPE for event in decision.events] == ["case.withdrawn"]
+    assert not any(clock.open for clock in kept(decision).deadlines.values())
+
+
+@pytest.mark.parametrize("stage", ["refused", "merged", "withdrawn"])
+def test_what_nobody_works_on_is_not_taken_back(stage: Any) -> None:
+    with pytest.raises(ForbiddenAction):
+        settle(replace(dispute(), stage=stage), ruling("withdraw"), moment("supervisor"))
+
+
+def test_a_closed_case_is_not_taken_back() -> None:
+    closed = replace(dispute(), stage="accepted", closed=True)
+    with pytest.raises(ForbiddenAction) as refused:
+        settle(closed, ruling("withdraw"), moment())
+    assert refused.value.extra == {"state": "closed", "allowed": []}
+
+
+def test_a_danger_is_watched_on_when_the_matter_is_taken_back() -> None:
+    case = registered(kind="DIS", category="D01", narrative="丈夫又打我，身上都是伤", decision=None)
+    dangers = {rule for rule, clock in case.deadlines.items() if rule.startswith("RISK-") and clock.open}
+    assert dangers
+    after = kept(settle(case, ruling("withdraw"), moment()))
+    assert {rule for rule, clock in after.deadlines.items() if clock.open} == dangers
+
+
+def test_a_matter_is_not_taken_back_in_the_act_of_registering() -> None:
+    with pytest.raises(Invalid) as refused:
+        settled(dispute(), replace(ruling("withdraw"), at="/decision"), moment())
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [
+        ("/decision/action", "not_with_registration")
+    ]
 
 
 @pytest.mark.parametrize(
