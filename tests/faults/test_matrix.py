@@ -18,6 +18,8 @@ from faults.points import POINTS
 from faults.proxy import BOTH, Wire
 from faults.world import world
 
+pytestmark = pytest.mark.timeout(300)
+
 RATE = 8.0
 SEED = 4_711
 SOONER_GONE = {
@@ -74,7 +76,6 @@ def parts_of(point):
     return [point.part] if point.part else list(nemesis.PARTS_OF[point.name.partition(".")[0]])
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "families", [("api", "pool"), ("relay", "deadlines"), ("consumer", "copy"), ("provider",)], ids="-".join
 )
@@ -84,12 +85,12 @@ async def test_rows_1_3_5_killed_at_every_point(running, families):
     for nth, point in enumerate(points):
         part = parts_of(point)[nth % len(parts_of(point))]
         order = running.stack.arm(part, point.name, "kill", running.hand.draw.randint(1, 5))
-        until = time.monotonic() + 15
+        until = time.monotonic() + 30
         while order not in running.stack.fired():
             assert time.monotonic() < until, f"{part} never came to {point.name}"
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)  # the supervisor has to see that it is gone
-        assert await running.stack.all_ready(10), f"{part} was not back in time after {point.name}"
+        assert await running.stack.all_ready(30), f"{part} was not back in time after {point.name}"
     await running.judged()
 
 
@@ -106,7 +107,6 @@ async def test_rows_4_25_frozen_in_mid_batch_or_without_a_processor(running):
     await running.judged()
 
 
-@pytest.mark.timeout(180)
 async def test_row_6_members_come_and_go_and_a_client_is_stuck(running):
     """Workers join and leave in mid-batch; a client whose poll does not return while the broker answers is
     given up and replaced, within half a minute and in its process (G27)."""
@@ -137,7 +137,6 @@ async def test_rows_7_14_the_broker_is_killed_restarted_frozen_not_heard_and_slo
     await running.judged()
 
 
-@pytest.mark.timeout(180)
 async def test_row_8_cases_are_taken_while_the_broker_is_away(running):
     await asyncio.to_thread(running.stack.kafka.stop)
     sent, begun = running.client.sent, time.time()
@@ -194,7 +193,6 @@ async def test_rows_11_14_postgres_is_silent(running):
     assert {part: running.stack.process(part).pid for part in pids} == pids
 
 
-@pytest.mark.timeout(180)
 async def test_row_26_every_service_ends_in_order_under_load(running):
     """A refused connection or a 503 that succeeds with the same key counts as drained."""
     for part in ("intake", "routing", "mediation", "notify", "console"):
@@ -204,7 +202,6 @@ async def test_row_26_every_service_ends_in_order_under_load(running):
     assert not [line for line in found.history if line.status >= 500 and line.status != 503]
 
 
-@pytest.mark.timeout(180)
 async def test_row_27_services_that_start_before_their_servers_wait(running):
     await asyncio.to_thread(running.stack.kafka.stop)
     await asyncio.to_thread(running.stack.postgres.stop)
