@@ -44,7 +44,7 @@ class Running:
         self.partners.resting = True
         try:
             await asyncio.wait_for(self.client.all_answered(), 30)
-            left = await evidence.at_rest(self.stack, 60)
+            left = await evidence.at_rest(self.stack, 120)
             found = await evidence.gather(self.stack, list(history.read(self.path)))
             found.left, found.secrets = left, load.SECRETS
             findings = checker.check(found)
