@@ -114,18 +114,23 @@ def test_service_that_crashes_again_and_again_waits_longer_each_time(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("variable", "address", "told"),
+    ("variable", "address", "here", "told"),
     [
-        ("HESHI_POSTGRES", "postgresql://heshi@127.0.0.1:{port}/postgres", "PostgreSQL does not answer"),
-        ("HESHI_KAFKA", "127.0.0.1:{port}", "Kafka does not answer"),
+        (
+            "HESHI_POSTGRES",
+            "postgresql://heshi@127.0.0.1:{port}/postgres",
+            "kafka,console",
+            "PostgreSQL does not answer",
+        ),
+        ("HESHI_KAFKA", "127.0.0.1:{port}", "postgres,console", "Kafka does not answer"),
     ],
 )
 def test_given_server_that_is_away_is_one_sentence(
-    tmp_path: Path, variable: str, address: str, told: str
+    tmp_path: Path, variable: str, address: str, here: str, told: str
 ) -> None:
     heshi = Heshi(tmp_path / "home", free_port())
     heshi.environment[variable] = address.format(port=free_port())
-    done = heshi("up", "--only", "postgres,kafka,console")
+    done = heshi("up", "--only", here)
     assert done.returncode == 1
     assert done.stderr.startswith(f"heshi: {told}")
     assert done.stderr.rstrip().endswith(f"start it or put {variable} right.")

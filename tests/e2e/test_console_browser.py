@@ -169,7 +169,7 @@ def test_two_people_on_one_case_the_slower_merges(
     other.context.close()
 
     page.locator("form[action$='/refuse'] button").click()
-    told = page.get_by_role("alert").filter(has_text="已被他人更新")
+    told = page.locator("section[role=alert]").filter(has_text="已被他人更新")
     expect(told).to_contain_text("标记变更")
     expect(page.locator("#refuse-text")).to_have_value("法院已立案")
     expect(page.locator("#refuse-reason_code")).to_have_value("IN_LITIGATION")
