@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -114,11 +115,9 @@ class Client:
             await asyncio.wait(set(self._under_way))
 
     async def _stopped_before(self, due: float) -> bool:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), max(0.0, due - time.monotonic()))
-        except TimeoutError:
-            return False
-        return True
+        return self._stopping.is_set()  # also where it is too late to wait
 
     async def _ask(
         self, session: aiohttp.ClientSession, history: History, n: int, ref: str, body: bytes
