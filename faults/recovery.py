@@ -63,7 +63,11 @@ async def _burst(stack: World, path: Path) -> float:
 
 
 async def _drained(stack: World, path: Path, inflow: float, away: float) -> list[Row]:
-    """The broker is away while cases come; from its return on, how fast the backlog goes."""
+    """The broker is away while cases come; from its return on, how fast the backlog goes.
+
+    Caught up: no more is left than is read in one second of this inflow.
+    """
+    reads = inflow * await _read_so_far(stack) / await _cases(stack)
     client = load.Client(2, inflow, path, danger=False)
     asking = asyncio.create_task(client.run())
     await asyncio.sleep(10)
@@ -73,7 +77,7 @@ async def _drained(stack: World, path: Path, inflow: float, away: float) -> list
     await stack.restart(stack.kafka)
     begun, backlog = time.monotonic(), client.sent - before
     published = await _until(lambda: _unpublished(stack), inflow) - begun
-    took = await _until(lambda: _behind(stack), inflow * 14) - begun  # a second's events
+    took = await _until(lambda: _behind(stack), reads) - begun
     drained = (client.sent - before) / took
     client.stop()
     await asking
@@ -94,8 +98,7 @@ async def _replayed(stack: World, inflow: float) -> list[Row]:
     for service in evidence.OWNERS:
         async with stack.database(service) as database:
             await database.execute("delete from consumer_offset")
-    async with stack.database("intake") as database, database.read() as tx:
-        cases = await tx.fetchval("select count(*) from intake_case")
+    cases = await _cases(stack)
     for service in evidence.OWNERS:
         stack.send(service, signal.SIGKILL)
     await asyncio.sleep(1)
@@ -148,6 +151,11 @@ async def _until(count: Callable[[], Awaitable[int]], most: float) -> float:
 async def _read_so_far(stack: World) -> int:
     """Records that the consumers of the four services have behind them."""
     return await _sum(stack, "select coalesce(sum(next_offset), 0)::bigint from consumer_offset")
+
+
+async def _cases(stack: World) -> int:
+    async with stack.database("intake") as database, database.read() as tx:
+        return int(await tx.fetchval("select count(*) from intake_case"))
 
 
 async def _events(stack: World) -> int:
