@@ -22,6 +22,7 @@ from services.intake.domain.statement import (
     AreaCode,
     ChildStatement,
     Code,
+    Draft,
     Duty,
     FlagChange,
     Lack,
@@ -32,7 +33,7 @@ from services.intake.domain.statement import (
     Search,
     Statement,
 )
-from services.intake.handlers import acting, amending, reading, registering
+from services.intake.handlers import acting, amending, reading, registering, suggesting
 from services.intake.handlers.desk import Asked, Desk
 from services.intake.handlers.desk import Query as Wanted
 
@@ -42,6 +43,8 @@ Caller = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS))]
 Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))]
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
+drafts = APIRouter(prefix="/v1/suggestions", tags=["cases"])
+ROUTERS = (router, drafts)
 
 
 def _desk(request: Request) -> Desk:
@@ -159,6 +162,12 @@ async def open_child(request: Request, case_id: UUID, said: ChildStatement, call
 async def fulfil(request: Request, case_id: UUID, duty: Duty, caller: Caller) -> Response:
     """Record that an act was done that one of intake's clocks waits for."""
     return answer(await acting.done(_desk(request), case_id, duty, _asked(request, caller)))
+
+
+@drafts.post("")
+async def suggest(request: Request, draft: Draft, caller: Caller) -> Response:
+    """What a text suggests, each with its reasons, best first; nothing is kept."""
+    return json(await suggesting.suggest(_desk(request), draft, caller))
 
 
 async def _page(

@@ -14,7 +14,7 @@ from libs.clocks.rules import RuleBook
 from libs.events.dossier import DossierSealed
 from libs.runtime.service import Platform, Reaction, Service, run
 from services.intake import consumers
-from services.intake.api import router
+from services.intake.api import ROUTERS
 from services.intake.domain.reference import FILES, reference
 from services.intake.handlers.alarms import fire
 from services.intake.handlers.desk import Desk
@@ -47,7 +47,7 @@ async def build(platform: Platform) -> Service:
     )
     worker = replace(desk, shell=shell.on(platform.worker_database))
     return Service(
-        api=platform.app([router], desk),
+        api=platform.app(ROUTERS, desk),
         shell=shell,
         states=[Reaction(reader) for reader in consumers.states(apply_areas)],
         projections=consumers.projections(apply_closings),

@@ -31,7 +31,7 @@ from libs.web.auth import Edge
 from libs.web.limits import RateLimit
 from ops.stack.home import Home
 from ops.stack.keys import ensure_keys
-from services.intake.api import router
+from services.intake.api import ROUTERS
 from services.intake.domain.case import Case
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.sealing import Vault
@@ -148,7 +148,7 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
         mac=partial(keyring.hmac, "request"),
         rate=RateLimit(10_000, 10_000),
     )
-    app = create_app("intake", routers=[router], container=desk, readiness=readiness, docs=False, edge=edge)
+    app = create_app("intake", routers=ROUTERS, container=desk, readiness=readiness, docs=False, edge=edge)
     server = HttpServer(app, "127.0.0.1", 0, drain=2)
     pulse = Pulse(lambda: None)
     running = [asyncio.create_task(server.run()), asyncio.create_task(shell.flush(pulse))]

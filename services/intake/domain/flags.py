@@ -6,11 +6,12 @@ stands directly before it; what is left is searched; entered fields are compared
 """
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.intake.domain.text import Found, Phrases, fold
+from services.intake.domain.headcount import told_headcount
+from services.intake.domain.text import Found, Phrases, fold, outermost
 
 DENIALS_SHOWN: Final = ("SELF_HARM", "VIOLENCE", "MINOR_AT_RISK")
 """Flags whose cancelled phrase the operator still sees as mentioned and denied (`cancelled_hint`)."""
@@ -28,11 +29,15 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the rules raise: flags in the file's order, the urgency of the words alone, denied dangers."""
+    """What the rules raise: flags in the file's order, the urgency of the words alone, denied dangers.
+
+    `because`: the phrases and entered fields that led to each flag, and those that were denied.
+    """
 
     flags: tuple[str, ...]
     said_urgency: str
     denied: tuple[str, ...]
+    because: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,22 @@ class FlagRule:
     combine: tuple[Combination, ...]
     structured: tuple[Comparison, ...]
 
-    def raised_by(self, left: Collection[str], entered: Entered) -> bool:
-        """`raise_when`: one strong phrase, two different weak ones, a combination, or an entered field."""
+    def raised_by(self, left: Collection[str], entered: Entered, told: int) -> bool:
+        """`raise_when`: one strong phrase, two different weak ones, a combination, or an entered field.
+
+        `told`: how many people the text speaks of; combinations count it as well as the number entered.
+        """
+        crowd = max(told, entered.headcount)
         return (
             not self.strong.isdisjoint(left)
             or len(self.weak.intersection(left)) >= 2
-            or any(rule.holds(left, entered.headcount) for rule in self.combine)
+            or any(rule.holds(left, crowd) for rule in self.combine)
             or any(rule.holds(entered) for rule in self.structured)
         )
+
+    def fields_that_hold(self, entered: Entered) -> Iterator[str]:
+        """The entered fields that raise the flag by themselves."""
+        return (rule.field for rule in self.structured if rule.holds(entered))
 
 
 class FlagRules:
@@ -115,19 +128,23 @@ class FlagRules:
     def judge(self, narrative: str, entered: Entered) -> Judged:
         """What the words of a matter and its entered fields raise."""
         folded = fold(narrative)
+        told = told_headcount(folded)
         found = list(self._phrases.find(folded))
-        flags, denied = [], []
+        flags, denied, because = [], [], dict[str, tuple[str, ...]]()
         for rule in self.by_code.values():
             words = [hit for hit in found if hit.phrase in rule.words]
             cancels = [hit for hit in found if hit.phrase in rule.cancel and not self._blocked(hit, folded)]
             gone = {hit.phrase for hit in words if any(map(hit.touches, cancels))}
             left = {hit.phrase for hit in words if not any(map(hit.touches, cancels))}
-            if rule.raised_by(left, entered):
+            if rule.raised_by(left, entered, told):
                 flags.append(rule.code)
+                said = outermost(hit.phrase for hit in words if hit.phrase in left)
+                because[rule.code] = (*said, *rule.fields_that_hold(entered))
             elif rule.code in DENIALS_SHOWN and not gone.isdisjoint(rule.strong | rule.weak):
                 denied.append(rule.code)
-        said = [self._hurry[hit.phrase] for hit in found if hit.phrase in self._hurry]
-        return Judged(tuple(flags), self._highest(said), tuple(denied))
+                because[rule.code] = outermost(hit.phrase for hit in cancels)
+        hurry = [self._hurry[hit.phrase] for hit in found if hit.phrase in self._hurry]
+        return Judged(tuple(flags), self._highest(hurry), tuple(denied), because)
 
     def urgency(self, said: str, flags: Collection[str]) -> str:
         """`urgency_rule`: the highest of the words' own urgency and the minimum of each flag."""

@@ -39,16 +39,21 @@ class Places:
         `rules.resolution`: the longest alias counts, a shorter one inside it does not; a street or community
         that is named narrows the search. None when grids in several places remain, or none.
         """
-        named = [area for hit in self._longest(fold(address)) for area in self._named[hit.phrase]]
+        grids = self.candidates(address)
+        return next(iter(grids)) if len(grids) == 1 else None
+
+    def candidates(self, address: str) -> dict[str, tuple[str, ...]]:
+        """Every grid that the address may mean, with the words that point to it."""
+        found = self._longest(fold(address))
+        hits = [(area, hit.phrase) for hit in found for area in self._named[hit.phrase]]
         within = [
-            tuple(area.code for area in named if area.level == level) for level in ("street", "community")
+            tuple(area.code for area, _ in hits if area.level == level) for level in ("street", "community")
         ]
-        grids = {
-            area.code
-            for area in named
-            if area.level == "grid" and all(not codes or area.code.startswith(codes) for codes in within)
-        }
-        return grids.pop() if len(grids) == 1 else None
+        words: dict[str, tuple[str, ...]] = {}
+        for area, word in hits:
+            if area.level == "grid" and all(not codes or area.code.startswith(codes) for codes in within):
+                words[area.code] = (*words.get(area.code, ()), word)
+        return words
 
     def _longest(self, folded: str) -> list[Found]:
         found = sorted(self._phrases.find(folded), key=lambda hit: (hit.start - hit.end, hit.start))

@@ -8,8 +8,19 @@ from libs.clocks.calendar import Calendar
 from libs.clocks.rules import RuleBook
 from services.intake.domain.flags import FlagRules, flag_rules
 from services.intake.domain.places import Places, places
+from services.intake.domain.suggesting import Suggester, suggester
 
-FILES: Final = ("areas", "categories", "flags", "kinds", "limits", "organisations", "reasons")
+FILES: Final = (
+    "areas",
+    "categories",
+    "flags",
+    "kinds",
+    "limits",
+    "organisations",
+    "reasons",
+    "suggestions",
+    "suggestion_weights",
+)
 """The files of `data/`, without ending, that `reference` reads."""
 
 
@@ -61,6 +72,7 @@ class Reference:
     modes: frozenset[str]
     limits: Mapping[str, int]
     flags: FlagRules
+    suggester: Suggester
     places: Mapping[str, Places]
     """The areas that the product ships, by district; routing's own go before them."""
     rules: RuleBook
@@ -100,6 +112,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         modes=frozenset(row["code"] for row in organisations["modes"]),
         limits=limits,
         flags=flag_rules(data["flags"], limits),
+        suggester=suggester(data),
         places=places(data["areas"]),
         rules=rules,
         calendar=calendar,

@@ -71,6 +71,7 @@ Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_credible)]
 Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
+Headcount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Lack = Literal["kind", "grid", "decision", "identity"]
 """What a case at triage waits for."""
 
@@ -155,7 +156,7 @@ class Matter(Said):
     place: Place = Place()
     applicant: Applicant = Applicant()
     respondents: Annotated[tuple[Respondent, ...], Field(max_length=20)] = ()
-    headcount: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
+    headcount: Headcount = 1
     representatives: Annotated[tuple[Representative, ...], Field(max_length=50)] = ()
     amount_fen: Annotated[StrictInt, Field(ge=0, le=10**15)] | None = None
     complained_about_org: Code | None = None
@@ -229,6 +230,15 @@ class Reveal(Said):
     """The body of `POST …/reveal`: what the personal data is needed for."""
 
     purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+
+
+class Draft(Said):
+    """The body of `POST /v1/suggestions`: what was said so far; nothing of it is kept."""
+
+    narrative: Narrative
+    address: Line | None = None
+    phone: Phone | None = None
+    headcount: Headcount = 1
 
 
 class Search(Said):

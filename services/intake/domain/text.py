@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from operator import add
 from typing import Final
@@ -49,6 +49,12 @@ class Found:
     def touches(self, other: "Found") -> bool:
         """Whether the two share a character."""
         return self.start < other.end and other.start < self.end
+
+
+def outermost(phrases: Iterable[str]) -> tuple[str, ...]:
+    """The different phrases in their order, without those that stand inside another."""
+    said = tuple(dict.fromkeys(phrases))
+    return tuple(one for one in said if not any(one != other and one in other for other in said))
 
 
 class Phrases:

@@ -1,6 +1,6 @@
 """What the use cases need from outside, as the composition root provides it. No driver and no framework."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -52,6 +52,9 @@ class Views(Protocol):
 
     async def kept(self, case_id: UUID) -> Kept | None:
         """The sealed personal part of a case."""
+
+    async def all_kept(self, case_ids: Collection[UUID]) -> Mapping[UUID, Kept]:
+        """The same of several cases."""
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""

@@ -1,5 +1,6 @@
 """What people read of the cases."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from libs.db.pool import Database
@@ -18,9 +19,13 @@ class IntakeViews:
 
     async def kept(self, case_id: UUID) -> Kept | None:
         """The sealed personal part of a case. Whether the caller may see it is decided on the case."""
+        return (await self.all_kept([case_id])).get(case_id)
+
+    async def all_kept(self, case_ids: Collection[UUID]) -> dict[UUID, Kept]:
+        """The same of several cases."""
         async with self._database.read() as tx:
-            row = await tx.fetchrow("select * from vault where case_id = $1", case_id)
-        return Kept(**row) if row else None
+            rows = await tx.fetch("select * from vault where case_id = any($1)", list(case_ids))
+        return {row["case_id"]: Kept(**row) for row in rows}
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""

@@ -194,3 +194,51 @@ def test_some_flags_hold_a_case_back_from_routing(flags: tuple[str, ...], held: 
 def test_only_secrecy_hides_the_applicant() -> None:
     rules = known().flags
     assert [code for code in rules.by_code if rules.hide_contact([code])] == ["CONFIDENTIAL"]
+
+
+def test_the_phrases_that_led_to_a_flag_are_told() -> None:
+    judged = known().flags.judge("他威胁我，还恐吓家人；我没有轻生的念头", Entered(age=90))
+    assert judged.because == {
+        "SELF_HARM": ("没有轻生的念头",),
+        "VIOLENCE": ("威胁", "恐吓"),
+        "VULNERABLE": ("age",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("我们十七个人的工钱没结", ("COLLECTIVE",)),
+        ("我们两个人的工钱没结", ()),
+        ("明天四十多人去堵门", ("MASS_EVENT",)),
+        ("小区堵车，停着四十多辆车", ()),
+    ],
+)
+def test_a_crowd_counts_that_the_text_tells_of(text: str, flags: tuple[str, ...]) -> None:
+    assert raised(text) == flags
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("他抡起铁锹追着我打", "VIOLENCE"),
+        ("一把安眠药攥在手里，不想再活", "SELF_HARM"),
+        ("隔壁五岁的孩子被锁在家里喊饿", "MINOR_AT_RISK"),
+    ],
+)
+def test_danger_in_everyday_words(text: str, flag: str) -> None:
+    assert flag in raised(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "楼顶漏水，阳台也渗",
+        "儿子打工没寄钱，女儿要彩礼",
+        "给果树打农药，药味飘进院子",
+        "老板砍了价又反悔",
+        "打架子鼓太吵",
+    ],
+)
+def test_everyday_words_that_are_no_danger(text: str) -> None:
+    assert set(raised(text)).isdisjoint({"SELF_HARM", "VIOLENCE", "MINOR_AT_RISK", "MASS_EVENT"})

@@ -1,0 +1,161 @@
+"""What a text suggests before anybody decides: kind, category and lawful route, each with its reasons.
+
+Phrases are counted (`kinds.json`, `categories.json`, `suggestions.json`), and what they and the pairs and
+triples of characters weigh was learned from labelled texts (`suggestion_weights.json`; `python -m
+tests.suggestions train`). A suggestion is shown, never acted on: a person decides (PIPL art 24). Flags are
+raised by `flags.py` alone.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.intake.domain.text import Phrases, fold, outermost
+
+GRAMS: Final = (2, 3)
+"""Lengths of the runs of characters that are weighed where no phrase of ours was used."""
+SHOWN: Final = 5
+"""Suggestions of a list that are told; the rest helps nobody to decide."""
+LEAST: Final = 0.02
+"""The score below which a suggestion is not told."""
+
+CRISIS: Final = "SELF_HARM"
+SUPPORT: Final = "PSY"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A code, how much speaks for it (0 to 1), and what does: phrases of the text, or names of fields."""
+
+    code: str
+    score: float
+    because: tuple[str, ...] = ()
+
+
+class Cues:
+    """Phrases by the code that they speak for."""
+
+    def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
+        self._codes_of: dict[str, list[str]] = {}
+        for code, phrases in words.items():
+            for phrase in dict.fromkeys(phrases):
+                self._codes_of.setdefault(phrase, []).append(code)
+        self._phrases = Phrases(self._codes_of)
+
+    def found(self, folded: str) -> dict[str, tuple[str, ...]]:
+        """The different phrases of a folded text by code; one inside a longer one of its code is not told."""
+        hits: dict[str, list[str]] = {}
+        for hit in self._phrases.find(folded):
+            for code in self._codes_of[hit.phrase]:
+                hits.setdefault(code, []).append(hit.phrase)
+        return {code: outermost(said) for code, said in hits.items()}
+
+    def weight(self, phrase: str) -> float:
+        """How much a phrase says: less the more codes share it, more the longer it is."""
+        return min(len(phrase), 4) / 2 / len(self._codes_of[phrase])
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each feature of a text says for each code, as a linear model learned it."""
+
+    codes: tuple[str, ...]
+    bias: tuple[float, ...]
+    of: Mapping[str, Mapping[str, float]]
+    """By feature, then by place in `codes`, written as a text."""
+
+    def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
+        """The codes and their likelihoods, which come to 1, best first."""
+        sums = list(self.bias)
+        for feature, value in features.items():
+            for place, weight in self.of.get(feature, {}).items():
+                sums[int(place)] += value * weight
+        highest = max(sums)
+        shares = [math.exp(one - highest) for one in sums]
+        whole = sum(shares)
+        ranked = zip(self.codes, (share / whole for share in shares), strict=True)
+        return sorted(ranked, key=lambda pair: (-pair[1], pair[0]))
+
+
+class Suggester:
+    """Suggests what a text is about."""
+
+    def __init__(self, cues: Mapping[str, Cues], weights: Mapping[str, Weights]) -> None:
+        """Both by what is asked: `kinds`, `categories`, `lawful_routes` (which has phrases alone)."""
+        self._cues = cues
+        self._weights = weights
+
+    def suggest(self, narrative: str, flags: Collection[str] = ()) -> dict[str, list[Suggestion]]:
+        """Per question the suggestions, best first. Who may harm himself needs support before all else
+        (`suggestion_rule` of kinds.json)."""
+        folded = fold(narrative)
+        found = {asked: cues.found(folded) for asked, cues in self._cues.items()}
+        features = dict(self._features(folded, found))
+        scored = {asked: self._shares(asked, by_code) for asked, by_code in found.items()} | {
+            asked: weights.scores(features) for asked, weights in self._weights.items()
+        }
+        if CRISIS in flags:
+            scored["kinds"] = [(SUPPORT, 1.0)]
+        return {
+            asked: [
+                Suggestion(code, round(score, 3), found[asked].get(code, ()))
+                for code, score in ranked[:SHOWN]
+                if score >= LEAST
+            ]
+            for asked, ranked in scored.items()
+        }
+
+    def _shares(self, asked: str, by_code: Mapping[str, Sequence[str]]) -> list[tuple[str, float]]:
+        """The codes by what their phrases say, where no weights were learned."""
+        said = {code: sum(map(self._cues[asked].weight, phrases)) for code, phrases in by_code.items()}
+        whole = sum(said.values())
+        return sorted(
+            ((code, weight / whole) for code, weight in said.items()), key=lambda pair: (-pair[1], pair[0])
+        )
+
+    def features(self, narrative: str) -> dict[str, float]:
+        """What a text shows to the weights."""
+        folded = fold(narrative)
+        return dict(self._features(folded, {asked: cues.found(folded) for asked, cues in self._cues.items()}))
+
+    def _features(
+        self, folded: str, found: Mapping[str, Mapping[str, Sequence[str]]]
+    ) -> Iterator[tuple[str, float]]:
+        for asked, by_code in found.items():
+            for code, said in by_code.items():
+                yield f"{asked}:{code}", math.log1p(sum(map(self._cues[asked].weight, said)))
+        grams = {folded[at : at + size] for size in GRAMS for at in range(len(folded) - size + 1)}
+        for gram in grams:
+            yield gram, 1 / math.sqrt(len(grams))
+
+
+def alike(one: str, other: str) -> float:
+    """How much of the shorter text stands in the longer one, by pairs of characters: 0 to 1."""
+    pairs, others = ({*map(str.__add__, text, text[1:])} for text in (fold(one), fold(other)))
+    shorter = min(len(pairs), len(others))
+    return len(pairs & others) / shorter if shorter else 0.0
+
+
+def suggester(data: Mapping[str, Mapping[str, Any]]) -> Suggester:
+    """The suggester of the parsed files `kinds`, `categories`, `suggestions` and `suggestion_weights`."""
+    more = data["suggestions"]
+    own = {
+        "kinds": {row["code"]: row["cues"] for row in data["kinds"]["kinds"]},
+        "categories": {
+            row["code"]: row["keywords"]
+            for row in data["categories"]["categories"]
+            if not row["tag_only"] and row["code"] in more["categories"]
+        },
+        "lawful_routes": {},
+    }
+    return Suggester(
+        cues={
+            asked: Cues({code: [*words.get(code, []), *phrases] for code, phrases in more[asked].items()})
+            for asked, words in own.items()
+        },
+        weights={
+            asked: Weights(tuple(learned["codes"]), tuple(learned["bias"]), learned["of"])
+            for asked, learned in data["suggestion_weights"]["learned"].items()
+        },
+    )

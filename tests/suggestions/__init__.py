@@ -1,0 +1,1 @@
+"""Labelled texts, and what is learned from them and measured by them: `python -m tests.suggestions`."""
