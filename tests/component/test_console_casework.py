@@ -213,8 +213,52 @@ async def test_earlier_matters_that_cannot_be_asked_for_are_no_matters_that_are_
     assert "没有事项" not in text
 
 
+def told(**lists: Any) -> Answer:
+    names = ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates")
+    return Answer({"urgency": "RED", **{name: [] for name in names}, **lists})
+
+
+async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aiohttp.ClientSession) -> None:
+    house.services.answers["intake", "POST", "/v1/suggestions"] = told(
+        kinds=[{"code": "DIS", "score": 0.81, "because": ["协调"]}],
+        categories=[{"code": "D02", "score": 0.7, "because": []}],
+        flags=[
+            {"code": "VIOLENCE", "score": 1.0, "because": ["拿刀"]},
+            {"code": "SELF_HARM", "score": 0.0, "because": ["没有轻生"]},
+        ],
+        duplicates=[{"code": str(CASE), "score": 0.5, "because": ["phone"]}],
+    )
+    status, text, _ = await send(
+        operator, "/cases/suggested", narrative="他拿刀<b>", address="锦苑", phone="", headcount="3"
+    )
+    assert status == 200
+    for shown in ('data-code="DIS" title="协调"', "纠纷调解", "81%", "无明确词句", "拿刀", "提到但否认"):
+        assert shown in text
+    assert f'href="/cases/{CASE}"' in text
+    assert house.services.asked[-1]["body"] == {"narrative": "他拿刀<b>", "address": "锦苑", "headcount": 3}
+
+
+@pytest.mark.parametrize("headcount", ["", "0", "x", "-3", pytest.param("9" * 5000, id="5,000 digits"), "²"])
+async def test_a_headcount_that_is_none_hinders_no_suggestion(
+    house: House, operator: aiohttp.ClientSession, headcount: str
+) -> None:
+    house.services.answers["intake", "POST", "/v1/suggestions"] = told()
+    assert (await send(operator, "/cases/suggested", narrative="x", headcount=headcount))[0] == 200
+    assert house.services.asked[-1]["body"] == {"narrative": "x"}
+
+
+async def test_suggestions_that_are_away_hinder_nothing(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    house.services.answers["intake", "POST", "/v1/suggestions"] = Unavailable()
+    status, text, _ = await send(operator, "/cases/suggested", narrative="x")
+    assert (status, "暂时取不到" in text) == (503, True)
+
+
 @pytest.mark.parametrize("form", ["", "wrong"])
-@pytest.mark.parametrize("path", ["/cases/new", "/cases/known", f"/cases/{CASE}/acts/remind", "/search"])
+@pytest.mark.parametrize(
+    "path", ["/cases/new", "/cases/known", "/cases/suggested", f"/cases/{CASE}/acts/remind", "/search"]
+)
 async def test_a_form_of_another_site_does_nothing(
     house: House, operator: aiohttp.ClientSession, path: str, form: str
 ) -> None:

@@ -194,6 +194,20 @@ def test_a_case_s_page_finds_back_to_its_stream_and_catches_up(
         expect(page.locator("#link")).to_have_text("实时", timeout=20_000)
 
 
+def test_a_suggestion_is_chosen_by_the_operator_and_not_before(
+    heshi: Heshi, page: Page, console: str
+) -> None:
+    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
+    page.goto(f"{console}/cases/new")
+    page.fill("#narrative", "楼上漏水泡坏天花板，邻居不肯赔，请协调")
+    suggested = page.get_by_role("region", name="系统建议")
+    offer = suggested.get_by_role("button", name="邻里纠纷")
+    expect(offer).to_be_visible(timeout=20_000)
+    expect(page.locator("#category")).to_have_value("")
+    offer.click()
+    expect(page.locator("#category")).to_have_value("D02")
+
+
 def test_who_calls_again_is_known_while_the_number_is_typed(heshi: Heshi, page: Page, console: str) -> None:
     sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
     for nth in range(2):

@@ -12,7 +12,7 @@ from libs.web.errors import Forbidden, KeyReused, Refusal
 from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form, page
 from services.console.domain.access import Account
 from services.console.domain.entry import FACTS, RESPONDENTS, faults_by_field, statement
-from services.console.handlers.casework import enter, known
+from services.console.handlers.casework import enter, known, suggested
 
 CHANNELS: Final = ("phone", "visit", "web", "letter", "sms", "grid")
 
@@ -63,6 +63,22 @@ async def known_matters(request: Request, account: Person) -> Response:
         return page(request, "known.html", refusal.status, rows=[], more=False, fault=refusal.title.zh)
     rows = [behind.words.found(item) for item in found.items]
     return page(request, "known.html", rows=rows, more=found.next is not None, fault="")
+
+
+@router.post("/cases/suggested", openapi_extra=FORM)
+async def suggestions(request: Request, account: Person) -> Response:
+    """What the text that is being typed suggests, as a part of the entry form; choosing is the operator's."""
+    if not account.may_enter:
+        raise Forbidden
+    sent = await request.form()
+    own_form(request, str(sent.get("form", "")))
+    behind = container(request)
+    form = {name: value for name, value in sent.items() if isinstance(value, str)}
+    try:
+        told = await suggested(behind.services, account, form)
+    except Refusal as refusal:
+        return page(request, "suggested.html", refusal.status, fault=refusal.title.zh)
+    return page(request, "suggested.html", fault="", **behind.words.suggested(told))
 
 
 def _form(

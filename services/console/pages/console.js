@@ -186,6 +186,35 @@ function knownMatters(form) {
   };
 }
 
+const PAUSE = 600; // ms without a key before what was typed is looked at
+
+function suggest(form) {
+  let asked = "";
+  let timer;
+  const look = async () => {
+    const said = ["narrative", "address", "phone", "headcount"].map((name) => [name, form.elements[name].value]);
+    const body = new URLSearchParams([["form", form.elements.form.value], ...said]);
+    if (body.toString() === asked) return;
+    asked = body.toString();
+    if (!form.elements.narrative.value.trim()) return at("suggested").replaceChildren();
+    const answer = await fetch("/cases/suggested", { method: "POST", body }).catch(() => null);
+    if (answer === null || asked !== body.toString()) return;
+    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+    at("suggested").replaceChildren(...told.body.childNodes);
+  };
+  at("suggested").addEventListener("click", (event) => {
+    const offer = event.target.closest("[data-field]");
+    if (!offer) return;
+    const field = form.elements[offer.dataset.field];
+    field.value = offer.dataset.code;
+    for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+  });
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, PAUSE);
+  };
+}
+
 function enter(form) {
   const topics = [...form.elements.topic.options];
   const narrow = () => {
@@ -196,6 +225,8 @@ function enter(form) {
   form.elements.category.addEventListener("change", narrow);
   const known = knownMatters(form);
   form.elements.phone.addEventListener("input", known);
+  const look = suggest(form);
+  form.addEventListener("input", look);
   form.addEventListener("input", () => readBack(form));
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -204,6 +235,7 @@ function enter(form) {
   narrow();
   readBack(form);
   known();
+  look();
 }
 
 if (at("cases")) {

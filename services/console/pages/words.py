@@ -12,6 +12,9 @@ from services.console.domain.board import CaseRow, Moment
 
 LOCAL = ZoneInfo("Asia/Shanghai")
 
+OFFERED = 3
+"""Suggestions of a list that the entry form shows."""
+
 Vocabulary = dict[str, str]
 
 
@@ -64,6 +67,38 @@ class Words:
     def of(self, vocabulary: str, code: object) -> str:
         """The word for a code; nothing for nothing."""
         return "" if code is None else self.vocabularies[vocabulary].get(str(code), str(code))
+
+    def suggested(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Intake's suggestions as the entry form shows them."""
+        return {
+            "flags": [
+                {
+                    "word": self.of("flags", flag["code"]),
+                    "raised": bool(flag["score"]),
+                    "because": "、".join(flag["because"]),
+                }
+                for flag in told["flags"]
+            ],
+            "choices": [
+                (field, label, [self._offer(vocabulary, one) for one in told[vocabulary][:OFFERED]])
+                for field, label, vocabulary in (
+                    ("kind", "类型", "kinds"),
+                    ("category", "类别", "categories"),
+                )
+            ],
+            "places": "、".join(one["code"] for one in told["grids"]),
+            "duplicates": [
+                {"code": one["code"], "share": f"{one['score']:.0%}"} for one in told["duplicates"]
+            ],
+        }
+
+    def _offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            "code": one["code"],
+            "word": self.of(vocabulary, one["code"]),
+            "share": f"{one['score']:.0%}",
+            "because": "、".join(one["because"]) or "无明确词句",
+        }
 
     def row(self, row: CaseRow) -> dict[str, Any]:
         """A row of the board as its script takes it."""
