@@ -94,3 +94,13 @@ def test_a_matter_of_any_past_has_clocks(ago: timedelta) -> None:
     case = register(None, command(received_at=(NOW - ago).isoformat()), moment(version=0)).case
     assert case is not None
     assert case.deadlines["PROD-TRIAGE-BLUE"].due_at > NOW - ago
+
+
+@given(TEXTS)
+def test_whatever_is_typed_suggestions_are_ranked_and_name_only_what_stands_there(text: str) -> None:
+    folded = fold(text)
+    for offers in known().suggester.suggest(text).values():
+        scores = [offer.score for offer in offers]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < score <= 1 for score in scores)
+        assert all(fold(phrase) in folded for offer in offers for phrase in offer.because)
