@@ -25,6 +25,10 @@ def test_the_largest_number_of_people_counts(text: str, people: int) -> None:
     assert told_headcount(text) == people
 
 
+def test_a_run_without_end_is_read_in_bounded_pieces() -> None:
+    assert told_headcount("一" + "万" * 20_000 + "人") < 10**50
+
+
 @pytest.mark.parametrize(
     "text", ["", "邻居漏水", "住十六号楼", "赔三百块", "打八十米深", "我八十一了", "三百二十号院"]
 )
