@@ -174,13 +174,6 @@ async def _page(
     desk: Desk, caller: Principal, limit: int, after: str | None, criteria: dict[str, Any]
 ) -> Response:
     begin = paging.decode(CASES, after, UUID)
-    wanted = Wanted(
-        districts=caller.districts,
-        sealed=not caller.roles.isdisjoint(SEALED_OFFICERS),
-        open_kinds=not caller.roles.isdisjoint(REGISTRARS),
-        limit=limit,
-        after=begin[0] if begin else None,
-        **criteria,
-    )
+    wanted = Wanted.of(caller, limit=limit, after=begin[0] if begin else None, **criteria)
     items, last = await reading.find(desk, wanted)
     return json(paging.page(items, paging.encode(CASES, str(last)) if last else None))

@@ -93,6 +93,6 @@ async def test_bad_input_is_told_with_its_place(door: Door, draft: dict[str, Any
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
-async def test_a_partner_gets_no_suggestions(door: Door) -> None:
+async def test_who_registers_nothing_gets_no_suggestions(door: Door) -> None:
     answer = await door.post("/v1/suggestions", {"narrative": LEAK}, "auditor")
     assert answer.status == 403

@@ -68,6 +68,12 @@ def choose(page: Page, label: str, word: str) -> None:
     raise AssertionError(f"no key leads to {word}")
 
 
+def open_entry(heshi: Heshi, page: Page, console: str) -> None:
+    """Sign in as an operator and open the entry form."""
+    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
+    page.goto(f"{console}/cases/new")
+
+
 def enter_case_1(page: Page) -> None:
     said: Any = CASE_1.input
     go_to(page, "来电人怎么说")
@@ -106,8 +112,7 @@ async def taken_up(case_id: str) -> None:
 def test_an_operator_enters_case_1_by_keyboard_and_sees_it_taken_up(
     heshi: Heshi, page: Page, console: str
 ) -> None:
-    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
-    page.goto(f"{console}/cases/new")
+    open_entry(heshi, page, console)
     enter_case_1(page)
     page.wait_for_url(re.compile(r"/cases/[0-9a-f-]{36}\?new="))
     expect(page.get_by_role("status").filter(has_text="已登记")).to_be_visible()
@@ -134,8 +139,7 @@ def test_an_operator_enters_case_1_by_keyboard_and_sees_it_taken_up(
 
 
 def test_script_that_a_citizen_dictates_never_runs(heshi: Heshi, page: Page, console: str) -> None:
-    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
-    page.goto(f"{console}/cases/new")
+    open_entry(heshi, page, console)
     for field in ("narrative", "address", "name", "phone", "respondent_0"):
         page.fill(f"#{field}", f"{SCRIPT}{field}")
     page.uncheck("[name=accept]")
@@ -181,8 +185,7 @@ def test_two_people_on_one_case_the_slower_merges(
 def test_a_case_s_page_finds_back_to_its_stream_and_catches_up(
     heshi: Heshi, page: Page, console: str
 ) -> None:
-    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
-    page.goto(f"{console}/cases/new")
+    open_entry(heshi, page, console)
     page.fill("#narrative", "楼上漏水")
     page.uncheck("[name=accept]")
     page.keyboard.press("Control+Enter")
@@ -197,8 +200,7 @@ def test_a_case_s_page_finds_back_to_its_stream_and_catches_up(
 def test_a_suggestion_is_chosen_by_the_operator_and_not_before(
     heshi: Heshi, page: Page, console: str
 ) -> None:
-    sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])
-    page.goto(f"{console}/cases/new")
+    open_entry(heshi, page, console)
     page.fill("#narrative", "楼上漏水泡坏天花板，邻居不肯赔，请协调")
     suggested = page.get_by_role("region", name="系统建议")
     offer = suggested.get_by_role("button", name="邻里纠纷")

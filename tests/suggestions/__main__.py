@@ -53,15 +53,13 @@ def _learned(suggester: Suggester, field: str) -> dict[str, Any]:
     model = LogisticRegression(C=STRENGTH, max_iter=3000)
     model.fit(features, [getattr(one, field) for one in told])
     of: dict[str, dict[str, float]] = {}
-    for place, weights in enumerate(model.coef_):
+    codes = [str(code) for code in model.classes_]
+    for code, weights in zip(codes, model.coef_, strict=True):
         for name, weight in zip(vectors.get_feature_names_out(), weights, strict=True):
             if abs(weight) >= LEAST:
-                of.setdefault(str(name), {})[str(place)] = round(float(weight), 2)
-    return {
-        "codes": [str(code) for code in model.classes_],
-        "bias": [round(float(bias), 2) for bias in model.intercept_],
-        "of": of,
-    }
+                of.setdefault(str(name), {})[code] = round(float(weight), 2)
+    bias = [round(float(one), 2) for one in model.intercept_]
+    return {"bias": dict(zip(codes, bias, strict=True)), "of": of}
 
 
 @app.command()

@@ -13,7 +13,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.web.errors import NotFound, Refusal, Stale, Unavailable
-from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form, page, scope
+from services.console.api.common import (
+    FORM,
+    Person,
+    container,
+    in_frame,
+    key_after,
+    page,
+    scope,
+    sent_form,
+    texts,
+)
 from services.console.domain.access import Account
 from services.console.domain.acts import ACTS, CaseAct, offered
 from services.console.domain.entry import NUMBER
@@ -63,9 +73,7 @@ class Refused:
 async def do(request: Request, case_id: UUID, name: str, account: Person) -> Response:
     """Do an act on the version that its form was made for. Somebody was faster: what changed is shown beside
     what was typed, to be sent again. Whatever the answer, nothing that was typed is lost."""
-    sent = await request.form()
-    form = {field: value for field, value in sent.items() if isinstance(value, str)}
-    own_form(request, form.get("form", ""))
+    form = texts(await sent_form(request))
     what, key = ACTS.get(name), form.get("key", "")
     if what is None:
         raise NotFound

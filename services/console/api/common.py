@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -120,6 +121,18 @@ def own_form(request: Request, given: str) -> None:
     """Let pass a form that was made for this session; FormExpired for any other (CSRF)."""
     if not same(form_token(session_token(request)), given):
         raise FormExpired
+
+
+async def sent_form(request: Request) -> FormData:
+    """The form that was sent, if it was made for this session; FormExpired for any other."""
+    sent = await request.form()
+    own_form(request, str(sent.get("form", "")))
+    return sent
+
+
+def texts(sent: FormData) -> dict[str, str]:
+    """The fields of a form that hold text."""
+    return {name: value for name, value in sent.items() if isinstance(value, str)}
 
 
 def key_after(refusal: Refusal, key: str) -> str:

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.web.errors import Forbidden, KeyReused, Refusal
-from services.console.api.common import FORM, Person, container, in_frame, key_after, own_form, page
+from services.console.api.common import FORM, Person, container, in_frame, key_after, page, sent_form, texts
 from services.console.domain.access import Account
-from services.console.domain.entry import FACTS, RESPONDENTS, faults_by_field, statement
+from services.console.domain.entry import FACTS, RESPONDENTS, draft, faults_by_field, statement
 from services.console.handlers.casework import enter, known, suggested
 
 CHANNELS: Final = ("phone", "visit", "web", "letter", "sms", "grid")
@@ -37,10 +37,8 @@ async def entry_page(request: Request, account: Person) -> Response:
 @router.post("/cases/new", openapi_extra=FORM)
 async def register(request: Request, account: Person) -> Response:
     """Register what the form says, and show the case; else the form as it was, each fault at its field."""
-    sent = await request.form()
-    form = {name: value for name, value in sent.items() if isinstance(value, str)}
-    flags = [value for value in sent.getlist("flags") if isinstance(value, str)]
-    own_form(request, form.get("form", ""))
+    sent = await sent_form(request)
+    form, flags = texts(sent), [value for value in sent.getlist("flags") if isinstance(value, str)]
     key = form.get("key", "")
     try:
         answer = await enter(container(request).services, account, statement(form, flags), key)
@@ -52,13 +50,9 @@ async def register(request: Request, account: Person) -> Response:
 @router.post("/cases/known", openapi_extra=FORM)
 async def known_matters(request: Request, account: Person) -> Response:
     """The earlier matters of the number that is being typed, as a part of the entry form."""
-    if not account.may_enter:
-        raise Forbidden
-    sent = await request.form()
-    own_form(request, str(sent.get("form", "")))
-    behind = container(request)
+    behind, form = container(request), await _typed(request, account)
     try:
-        found = await known(behind.services, account, str(sent.get("phone", "")))
+        found = await known(behind.services, account, form.get("phone", ""))
     except Refusal as refusal:
         return page(request, "known.html", refusal.status, rows=[], more=False, fault=refusal.title.zh)
     rows = [behind.words.found(item) for item in found.items]
@@ -68,17 +62,19 @@ async def known_matters(request: Request, account: Person) -> Response:
 @router.post("/cases/suggested", openapi_extra=FORM)
 async def suggestions(request: Request, account: Person) -> Response:
     """What the text that is being typed suggests, as a part of the entry form; choosing is the operator's."""
-    if not account.may_enter:
-        raise Forbidden
-    sent = await request.form()
-    own_form(request, str(sent.get("form", "")))
-    behind = container(request)
-    form = {name: value for name, value in sent.items() if isinstance(value, str)}
+    behind, form = container(request), await _typed(request, account)
     try:
-        told = await suggested(behind.services, account, form)
+        told = await suggested(behind.services, account, draft(form))
     except Refusal as refusal:
         return page(request, "suggested.html", refusal.status, fault=refusal.title.zh)
     return page(request, "suggested.html", fault="", **behind.words.suggested(told))
+
+
+async def _typed(request: Request, account: Account) -> Mapping[str, str]:
+    """What was typed so far, for a part of the form that is asked for meanwhile."""
+    if not account.may_enter:
+        raise Forbidden
+    return texts(await sent_form(request))
 
 
 def _form(

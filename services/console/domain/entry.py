@@ -16,6 +16,8 @@ FACTS: Final = 2
 
 NUMBER: Final = re.compile(r"\d{1,18}")
 """A whole number that a service's own limits can judge; what is longer stays a text, which is none."""
+MOST_PEOPLE: Final = 999_999
+"""What is more is a slip of the finger, of which intake tells when the matter is sent."""
 CENTS: Final = re.compile(r"\d{0,2}")
 
 TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -76,6 +78,16 @@ def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
         said["flags"] = list(flags)
     if form.get("accept") == "1":
         said["decision"] = {"action": "accept"}
+    return said
+
+
+def draft(form: Mapping[str, str]) -> dict[str, Any]:
+    """The body of `POST /v1/suggestions` that a form says so far; a headcount that is none is left out."""
+    said: dict[str, Any] = {"narrative": form.get("narrative", "")}
+    said |= {name: form[name] for name in ("address", "phone") if form.get(name)}
+    headcount = _whole(form.get("headcount", "").strip())
+    if isinstance(headcount, int) and 1 <= headcount <= MOST_PEOPLE:
+        said["headcount"] = headcount
     return said
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from libs.web.errors import FieldError, Invalid, NotFound, Refusal
@@ -19,10 +19,6 @@ class Answer:
 
     body: Any
     version: int = 0
-
-
-HEADCOUNT_DIGITS: Final = 6
-"""A longer number is a slip of the finger; intake tells so when the matter is sent."""
 
 
 class Services(Protocol):
@@ -100,13 +96,8 @@ async def known(services: Services, account: Account, phone: str) -> Found:
     return Found(answer.body["items"], answer.body["next"])
 
 
-async def suggested(services: Services, account: Account, form: Mapping[str, str]) -> Mapping[str, Any]:
-    """What intake suggests for what was typed so far; a headcount that is none counts as one."""
-    headcount = form.get("headcount", "")
-    draft: dict[str, Any] = {"narrative": form.get("narrative", "")}
-    draft |= {name: form[name] for name in ("address", "phone") if form.get(name)}
-    if headcount.isdecimal() and 0 < len(headcount) <= HEADCOUNT_DIGITS and int(headcount):
-        draft["headcount"] = int(headcount)
+async def suggested(services: Services, account: Account, draft: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What intake suggests for what was typed so far."""
     answer = await services.ask(account, "intake", "POST", "/v1/suggestions", draft)
     told: Mapping[str, Any] = answer.body
     return told

@@ -145,12 +145,15 @@ function followCase(panel) {
   follow(onBoard, ({ rows }) => rows.some((row) => row.id === id) && renew(panel, id));
 }
 
+function nodes(html) {
+  return new DOMParser().parseFromString(html, "text/html").body.childNodes;
+}
+
 async function renew(panel, id) {
   const answer = await fetch(`/cases/${id}/panel`).catch(() => null);
   if (!answer?.ok) return;
   const open = [...panel.querySelectorAll("details")].map((each) => each.open);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  panel.replaceChildren(...fresh.body.childNodes);
+  panel.replaceChildren(...nodes(await answer.text()));
   panel.querySelectorAll("details").forEach((each, nth) => (each.open = open[nth] ?? false));
 }
 
@@ -168,39 +171,41 @@ function readBack(form) {
   at("aloud").textContent = lines.length ? lines.join("\n") : "填写后，这里是要复述的话。";
 }
 
+// Shows what the server says of some fields, unless they changed meanwhile; until then the place is empty, or
+// keeps what was said before.
+function teller(form, place, path, { keep = false } = {}) {
+  let asked = "";
+  return async (fields, worth) => {
+    const body = new URLSearchParams({ form: form.elements.form.value, ...fields });
+    const wanted = body.toString();
+    if (wanted === asked) return;
+    asked = wanted;
+    if (!keep || !worth) place.replaceChildren();
+    if (!worth) return;
+    const answer = await fetch(path, { method: "POST", body }).catch(() => null);
+    if (answer !== null && asked === wanted) place.replaceChildren(...nodes(await answer.text()));
+  };
+}
+
 const WHOLE_NUMBER = 11;
 
 function knownMatters(form) {
-  let asked = "";
-  return async () => {
+  const tell = teller(form, at("known"), "/cases/known");
+  return () => {
     const phone = form.elements.phone.value.replace(/\D/g, "");
-    if (phone === asked) return;
-    asked = phone;
-    at("known").replaceChildren();
-    if (phone.length !== WHOLE_NUMBER) return;
-    const body = new URLSearchParams({ form: form.elements.form.value, phone });
-    const answer = await fetch("/cases/known", { method: "POST", body }).catch(() => null);
-    if (answer === null || asked !== phone) return;
-    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
-    at("known").replaceChildren(...told.body.childNodes);
+    tell({ phone }, phone.length === WHOLE_NUMBER);
   };
 }
 
 const PAUSE = 600; // ms without a key before what was typed is looked at
 
 function suggest(form) {
-  let asked = "";
+  const tell = teller(form, at("suggested"), "/cases/suggested", { keep: true });
+  const names = ["narrative", "address", "phone", "headcount"];
   let timer;
-  const look = async () => {
-    const said = ["narrative", "address", "phone", "headcount"].map((name) => [name, form.elements[name].value]);
-    const body = new URLSearchParams([["form", form.elements.form.value], ...said]);
-    if (body.toString() === asked) return;
-    asked = body.toString();
-    if (!form.elements.narrative.value.trim()) return at("suggested").replaceChildren();
-    const answer = await fetch("/cases/suggested", { method: "POST", body }).catch(() => null);
-    if (answer === null || asked !== body.toString()) return;
-    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
-    at("suggested").replaceChildren(...told.body.childNodes);
+  const look = () => {
+    const said = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+    tell(said, Boolean(said.narrative.trim()));
   };
   at("suggested").addEventListener("click", (event) => {
     const offer = event.target.closest("[data-field]");

@@ -7,7 +7,7 @@ stands directly before it; what is left is searched; entered fields are compared
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from services.intake.domain.headcount import told_headcount
@@ -37,7 +37,7 @@ class Judged:
     flags: tuple[str, ...]
     said_urgency: str
     denied: tuple[str, ...]
-    because: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    because: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

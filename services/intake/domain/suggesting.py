@@ -60,22 +60,19 @@ class Cues:
 class Weights:
     """What each feature of a text says for each code, as a linear model learned it."""
 
-    codes: tuple[str, ...]
-    bias: tuple[float, ...]
+    bias: Mapping[str, float]
+    """By code, before any feature is seen."""
     of: Mapping[str, Mapping[str, float]]
-    """By feature, then by place in `codes`, written as a text."""
+    """By feature, then by code."""
 
     def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
         """The codes and their likelihoods, which come to 1, best first."""
-        sums = list(self.bias)
+        sums = dict(self.bias)
         for feature, value in features.items():
-            for place, weight in self.of.get(feature, {}).items():
-                sums[int(place)] += value * weight
-        highest = max(sums)
-        shares = [math.exp(one - highest) for one in sums]
-        whole = sum(shares)
-        ranked = zip(self.codes, (share / whole for share in shares), strict=True)
-        return sorted(ranked, key=lambda pair: (-pair[1], pair[0]))
+            for code, weight in self.of.get(feature, {}).items():
+                sums[code] += value * weight
+        highest = max(sums.values())
+        return ranked({code: math.exp(one - highest) for code, one in sums.items()})
 
 
 class Suggester:
@@ -90,44 +87,55 @@ class Suggester:
         """Per question the suggestions, best first. Who may harm himself needs support before all else
         (`suggestion_rule` of kinds.json)."""
         folded = fold(narrative)
-        found = {asked: cues.found(folded) for asked, cues in self._cues.items()}
+        found = self._found(folded)
         features = dict(self._features(folded, found))
-        scored = {asked: self._shares(asked, by_code) for asked, by_code in found.items()} | {
-            asked: weights.scores(features) for asked, weights in self._weights.items()
-        }
+        scored = {asked: self._scores(asked, features, by_code) for asked, by_code in found.items()}
         if CRISIS in flags:
             scored["kinds"] = [(SUPPORT, 1.0)]
         return {
             asked: [
                 Suggestion(code, round(score, 3), found[asked].get(code, ()))
-                for code, score in ranked[:SHOWN]
+                for code, score in scores[:SHOWN]
                 if score >= LEAST
             ]
-            for asked, ranked in scored.items()
+            for asked, scores in scored.items()
         }
 
-    def _shares(self, asked: str, by_code: Mapping[str, Sequence[str]]) -> list[tuple[str, float]]:
-        """The codes by what their phrases say, where no weights were learned."""
-        said = {code: sum(map(self._cues[asked].weight, phrases)) for code, phrases in by_code.items()}
-        whole = sum(said.values())
-        return sorted(
-            ((code, weight / whole) for code, weight in said.items()), key=lambda pair: (-pair[1], pair[0])
-        )
+    def _scores(
+        self, asked: str, features: Mapping[str, float], by_code: Mapping[str, Sequence[str]]
+    ) -> list[tuple[str, float]]:
+        """The codes by what was learned, else by what their phrases say."""
+        if asked in self._weights:
+            return self._weights[asked].scores(features)
+        return ranked({code: self._said(asked, phrases) for code, phrases in by_code.items()})
 
     def features(self, narrative: str) -> dict[str, float]:
         """What a text shows to the weights."""
         folded = fold(narrative)
-        return dict(self._features(folded, {asked: cues.found(folded) for asked, cues in self._cues.items()}))
+        return dict(self._features(folded, self._found(folded)))
+
+    def _found(self, folded: str) -> dict[str, dict[str, tuple[str, ...]]]:
+        return {asked: cues.found(folded) for asked, cues in self._cues.items()}
+
+    def _said(self, asked: str, phrases: Sequence[str]) -> float:
+        return sum(map(self._cues[asked].weight, phrases))
 
     def _features(
         self, folded: str, found: Mapping[str, Mapping[str, Sequence[str]]]
     ) -> Iterator[tuple[str, float]]:
         for asked, by_code in found.items():
             for code, said in by_code.items():
-                yield f"{asked}:{code}", math.log1p(sum(map(self._cues[asked].weight, said)))
+                yield f"{asked}:{code}", math.log1p(self._said(asked, said))
         grams = {folded[at : at + size] for size in GRAMS for at in range(len(folded) - size + 1)}
         for gram in grams:
             yield gram, 1 / math.sqrt(len(grams))
+
+
+def ranked(weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The codes and their shares of the whole, best first, equal ones by code."""
+    whole = sum(weights.values())
+    shares = ((code, weight / whole) for code, weight in weights.items())
+    return sorted(shares, key=lambda pair: (-pair[1], pair[0]))
 
 
 def alike(one: str, other: str) -> float:
@@ -155,7 +163,7 @@ def suggester(data: Mapping[str, Mapping[str, Any]]) -> Suggester:
             for asked, words in own.items()
         },
         weights={
-            asked: Weights(tuple(learned["codes"]), tuple(learned["bias"]), learned["of"])
+            asked: Weights(learned["bias"], learned["of"])
             for asked, learned in data["suggestion_weights"]["learned"].items()
         },
     )

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
-from services.intake.domain.case import Case
+from libs.web.principal import Principal
+from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case
 from services.intake.domain.places import Places
 from services.intake.domain.reference import Reference
 from services.intake.handlers.sealing import Kept, Vault
@@ -45,6 +46,16 @@ class Query:
     needs: str | None = None
     phones: tuple[bytes, ...] | None = None
     last_fours: tuple[bytes, ...] | None = None
+
+    @classmethod
+    def of(cls, caller: Principal, **asked: Any) -> Self:
+        """What a person asks for, within the cases that their roles and districts let them know of."""
+        return cls(
+            districts=caller.districts,
+            sealed=not caller.roles.isdisjoint(SEALED_OFFICERS),
+            open_kinds=not caller.roles.isdisjoint(REGISTRARS),
+            **asked,
+        )
 
 
 class Views(Protocol):

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from libs.privacy.blindindex import read_phone
 from libs.web.principal import Principal
-from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS
 from services.intake.domain.flags import Entered
 from services.intake.domain.statement import Draft
 from services.intake.domain.suggesting import SHOWN, Suggestion, alike
@@ -45,9 +44,8 @@ async def _grids(desk: Desk, address: str, caller: Principal) -> list[Suggestion
         if district in caller.districts
         for grid, words in places.candidates(address).items()
     }
-    return [Suggestion(grid, round(1 / len(found), 3), words) for grid, words in sorted(found.items())][
-        :SHOWN
-    ]
+    share = round(1 / len(found), 3) if found else 0.0
+    return [Suggestion(grid, share, words) for grid, words in sorted(found.items())[:SHOWN]]
 
 
 async def _duplicates(desk: Desk, draft: Draft, caller: Principal) -> list[Suggestion]:
@@ -55,15 +53,8 @@ async def _duplicates(desk: Desk, draft: Draft, caller: Principal) -> list[Sugge
     number = read_phone(draft.phone).e164 if draft.phone else None
     if number is None:
         return []
-    earlier = await desk.views.find(
-        Query(
-            districts=caller.districts,
-            sealed=not caller.roles.isdisjoint(SEALED_OFFICERS),
-            open_kinds=not caller.roles.isdisjoint(REGISTRARS),
-            limit=EARLIER,
-            phones=phone_hashes(desk, number, caller.districts)["phones"],
-        )
-    )
+    hashes = phone_hashes(desk, number, caller.districts)
+    earlier = await desk.views.find(Query.of(caller, limit=EARLIER, **hashes))
     kept = await desk.views.all_kept([case.case_id for case, _ in earlier])
     scores = {
         case_id: alike(draft.narrative, desk.vault.open(one).story["narrative"])

@@ -61,7 +61,7 @@ def test_a_phrase_that_many_share_says_less() -> None:
 
 
 def test_likelihoods_come_to_one() -> None:
-    scores = Weights(("A", "B"), (0.0, 0.0), {"x": {"0": 2.0}}).scores({"x": 1.0, "unknown": 1.0})
+    scores = Weights({"A": 0.0, "B": 0.0}, {"x": {"A": 2.0}}).scores({"x": 1.0, "unknown": 1.0})
     assert [code for code, _ in scores] == ["A", "B"]
     assert sum(score for _, score in scores) == pytest.approx(1)
 
