@@ -102,8 +102,8 @@ def _page(reference: Reference, told: Sequence[Labelled]) -> Iterator[str]:
     yield ""
     yield (
         "Aim: recall 100 % at precision ≥ 80 % for the four red flags (bold). It is not met on texts that"
-        " nobody tuned by: danger told in images has no phrase. An operator raises a flag by hand; rules never"
-        " lower one."
+        " nobody tuned by: danger told in images has no phrase. An operator raises a flag by hand; rules"
+        " never lower one."
     )
     yield ""
     pace, pace_of_flags = _paces(reference, told)
