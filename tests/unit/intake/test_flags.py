@@ -38,6 +38,7 @@ def test_one_strong_phrase_is_enough(text: str, flag: str) -> None:
         ("他威胁我", ()),
         ("他威胁我，威胁了三次", ()),
         ("他威胁我，还恐吓家人", ("VIOLENCE",)),
+        ("他扬言等着瞧", ("VIOLENCE",)),
         ("老人行动不便", ("VULNERABLE",)),
     ],
 )
@@ -238,6 +239,7 @@ def test_danger_in_everyday_words(text: str, flag: str) -> None:
         "给果树打农药，药味飘进院子",
         "老板砍了价又反悔",
         "打架子鼓太吵",
+        "楼上半夜拖家具，去说了三次，对方说再来就等着瞧",
         "合同上没有我签字，物业却照样收费",
         "老伴不在了，想办房子的继承过户",
         "我去政府问过两回，没人答复",
