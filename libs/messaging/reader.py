@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from libs.db.batch import Offset
 from libs.db.faults import Fault, classify
 from libs.db.pool import Database
+from libs.messaging.sequence import CaseSequence
 from libs.runtime.loops import Pulse, was_cancelled
 
 log = structlog.get_logger()
@@ -82,7 +83,7 @@ class Reader:
 
     A reader that died without a word keeps its partitions from others for `session_timeout_ms`; its successor
     of the same `instance` has them back at once. After a batch that was not full it waits `gather` seconds,
-    so that the next is larger.
+    so that the next is larger. `numbered`: the topics hold events that are numbered per case; holes are told.
     """
 
     name: str
@@ -94,7 +95,9 @@ class Reader:
     session_timeout_ms: int = 30_000
     gather: float = 0.0
     instance: str | None = None
+    numbered: bool = False
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
+    _sequences: dict[tuple[str, int], CaseSequence] = field(default_factory=dict)
     _unsought: set[TopicPartition] = field(default_factory=set)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
@@ -118,6 +121,10 @@ class Reader:
     def lag(self) -> int:
         """Records that wait on the partitions of this reader."""
         return sum(position.behind for position in self.positions.values())
+
+    def missing(self) -> int:
+        """Events that did not come although later ones of their case did."""
+        return sum(sequence.missing for sequence in self._sequences.values())
 
     async def _read(self, pulse: Pulse) -> None:
         consumer = AIOKafkaConsumer(
@@ -193,6 +200,8 @@ class Reader:
             for tp, rows in records.items()
         ]
         batch = [record for rows in records.values() for record in rows]
+        if self.numbered:
+            self._note_sequence(records)
         wait = 0.1
         self._idle.clear()
         try:
@@ -214,6 +223,11 @@ class Reader:
             position.next_offset = offset.next_offset
         if time.monotonic() - self._committed_at > COMMIT_EVERY:
             await self._commit(consumer)
+
+    def _note_sequence(self, records: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        for tp, rows in records.items():
+            place = (self.place.logical(tp.topic), tp.partition)
+            self._sequences.setdefault(place, CaseSequence(self.name)).note(rows)
 
     async def _commit(self, consumer: Any) -> None:
         """Tell Kafka where we are, for whoever watches the group; a failure means nothing."""
@@ -279,7 +293,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         except TimeoutError:
             log.warning("revoked_in_mid_batch", consumer=self._reader.name)
         for tp in revoked:
-            self._reader.positions.pop((self._reader.place.logical(tp.topic), tp.partition), None)
+            place = (self._reader.place.logical(tp.topic), tp.partition)
+            self._reader.positions.pop(place, None)
+            self._reader._sequences.pop(place, None)
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         self._reader._unsought.update(assigned)

@@ -20,6 +20,9 @@ class Metrics:
         )
         self.parked = self._gauge("parked", "Records that wait in parking", "consumer")
         self.dead_letters = self._gauge("dead_letters", "Records given up and not yet replayed", "consumer")
+        self.events_missing = self._gauge(
+            "events_missing", "Events that did not come although later ones of their case did", "consumer"
+        )
         self.deadline_lateness_seconds = self._histogram(
             "deadline_lateness_seconds", "How late a deadline was acted on", _LATE, "rule"
         )
@@ -39,6 +42,11 @@ class Metrics:
         self.loop_restarts = self._counter("loop_restarts", "Crashed loops that were started again", "loop")
         self.log_fields_dropped = self._counter(
             "log_fields_dropped", "Log fields that are not on the allow-list"
+        )
+        self.spans = self._counter(
+            "spans",
+            "Spans recorded, and delivered to the collector; the rest was dropped",
+            "outcome",
         )
         self.clock_offset_seconds = self._gauge(
             "clock_offset_seconds", "The database's clock minus this machine's"

@@ -175,7 +175,7 @@ def run(name: str, settings: Callable[[], ServiceSettings], build: Build) -> Non
 async def _main(name: str, role: Role, settings: ServiceSettings, build: Build, metrics: Metrics) -> int:
     life = Lifecycle(metrics, settings.stopping)
     platform = await _open(name, role, settings, metrics, life)
-    life.close_last("spans", _async(telemetry.export(name)))
+    life.close_last("spans", _async(telemetry.export(name, partial(_count_spans, metrics))))
     service = await build(platform)
     _settle_memory()
     for loop in _loops(platform, service):
@@ -257,27 +257,42 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     runners: list[EventRunner[Any]] = []
     shell = service.shell.on(database) if service.shell else None
 
-    def reads(name: str, topics: Sequence[str], handle: Any, gather: float = 0.0) -> None:
+    def reads(name: str, topics: Sequence[str], handle: Any, gather: float, *, numbered: bool) -> None:
         how = platform.settings.consuming
-        most, silent = how.max_poll_records, how.session_timeout_ms
-        readers.append(
-            Reader(name, topics, place, database, handle, most, silent, gather, platform.settings.instance)
+        reader = Reader(
+            name,
+            topics,
+            place,
+            database,
+            handle,
+            max_records=how.max_poll_records,
+            session_timeout_ms=how.session_timeout_ms,
+            gather=gather,
+            instance=platform.settings.instance,
+            numbered=numbered,
         )
+        readers.append(reader)
 
     for consumer in service.consumers:
         assert shell is not None  # noqa: S101 - a service with event consumers has use cases
         runner = EventRunner(consumer, shell, database, place, platform.name, now)
         runners.append(runner)
-        reads(consumer.name, [consumer.topic], runner.handle, consumer.gather)
+        reads(consumer.name, [consumer.topic], runner.handle, consumer.gather, numbered=True)
     for reaction in service.states:
         state = StateRunner(reaction.reader, database, place, now, reaction.arrived)
-        reads(reaction.reader.name, [reaction.reader.topic], state.handle, reaction.reader.gather)
+        reads(
+            reaction.reader.name,
+            [reaction.reader.topic],
+            state.handle,
+            reaction.reader.gather,
+            numbered=False,
+        )
     for projection in service.projections:
         runs = ProjectionRunner(projection, database, place, now)
-        reads(projection.name, projection.topics, runs.handle, projection.gather)
+        reads(projection.name, projection.topics, runs.handle, projection.gather, numbered=True)
     if service.owned_states:
         back = ReadBack(database, place, platform.relay.wake)
-        reads(f"{platform.name}.readback", list(service.owned_states), back.handle, gather=0.25)
+        reads(f"{platform.name}.readback", list(service.owned_states), back.handle, 0.25, numbered=False)
 
     loops = [Loop(reader.name, reader.run, drain=drain, stage=2) for reader in readers]
     if runners and shell is not None:
@@ -311,11 +326,16 @@ def _figures(platform: Platform, readers: Sequence[Reader]) -> Callable[[Pulse],
             metrics.dead_letters.labels("all").set(current.dead_letters)
             metrics.clock_offset_seconds.set(platform.clock.ahead().total_seconds())
             for reader in readers:
+                metrics.events_missing.labels(reader.name).set(reader.missing())
                 for (topic, partition), position in reader.positions.items():
                     metrics.consumer_lag.labels(reader.name, topic, str(partition)).set(position.behind)
             await pulse.pause(FIGURES_EVERY)
 
     return follow
+
+
+def _count_spans(metrics: Metrics, outcome: str, number: int) -> None:
+    metrics.spans.labels(outcome).inc(number)
 
 
 def _async(call: Callable[[], None]) -> Callable[[], Awaitable[None]]:

@@ -7,16 +7,18 @@ itself and lose the context between poll and handler. The trace travels without 
 
 import os
 import re
+import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 Kind = Literal["server", "consumer", "client", "internal"]
+Outcome = Literal["recorded", "delivered"]
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -157,29 +159,55 @@ def _recorded(
     )
 
 
-def export(service: str) -> Callable[[], None]:
+QUEUED: Final = 2048
+"""Spans that wait for the collector at most."""
+ANSWERED: Final = 3.0
+"""Seconds within which the collector has to take a batch."""
+LAST_WORDS: Final = 1.5
+"""Seconds for which the last spans are offered when the process ends; what is under way may take longer."""
+
+
+def export(service: str, count: Callable[[Outcome, int], None]) -> Callable[[], None]:
     """Send spans to the collector of `OTEL_EXPORTER_OTLP_ENDPOINT`, if there is one; returns what stops it.
 
-    Sampling follows `OTEL_TRACES_SAMPLER`. The queue holds 2,048 spans and drops what comes after: a missing
-    collector costs spans, never memory or requests.
+    Sampling follows `OTEL_TRACES_SAMPLER`. What does not fit into the queue is dropped: a collector that is
+    away or silent costs spans, never memory, requests or a late end. `count` is told how many spans were
+    recorded and how many delivered, so what is missing is known; it is called from threads.
     """
     global _tracer
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return lambda: None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+
+    class Delivery(OTLPSpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = super().export(spans)
+            if result is SpanExportResult.SUCCESS:
+                count("delivered", len(spans))
+            return result
+
+    class Queue(BatchSpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            if span.context is not None and span.context.trace_flags.sampled:
+                count("recorded", 1)
+                super().on_end(span)
 
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"heshi-{service}"}), shutdown_on_exit=False
     )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=3), max_queue_size=2048))
+    delivery = Delivery(timeout=ANSWERED)
+    provider.add_span_processor(Queue(delivery, max_queue_size=QUEUED))
     _tracer = provider.get_tracer("heshi")
 
     def stop() -> None:
         global _tracer
         _tracer = None
+        giving_up = threading.Timer(LAST_WORDS, delivery.shutdown)
+        giving_up.start()
         provider.shutdown()
+        giving_up.cancel()
 
     return stop

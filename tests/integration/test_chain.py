@@ -165,6 +165,27 @@ async def test_a_failing_event_parks_its_case_in_order_and_no_other(database, ka
     assert await chain.scalar(sink, "select count(*) from inbox where status = 'done'") == 4
 
 
+async def test_row_21_what_comes_out_of_order_counts_once_and_a_hole_is_told(database, kafka, running):
+    """Row 21: version 3 before 2, and of another case version 2 never: no effect is lost or held up, and the
+    hole stays told."""
+    sink = await chain.toy_database(database, "routing")
+    place = await kafka(chain.TOPIC, partitions=1)
+    late, holed = uuid7(), uuid7()
+    reader, _, _ = chain.consumer(sink, place)
+    reader.numbered = True
+    running.start(reader.run)
+    records = [reminded(late, n, n) for n in (1, 3, 2)] + [reminded(holed, n, n) for n in (1, 3)]
+    await chain.produce(place, chain.TOPIC, records + records)
+
+    async def all_read() -> bool:
+        return await chain.scalar(sink, "select sum(next_offset) from consumer_offset") == 10
+
+    await until(all_read)
+    assert (await chain.total(sink, late), await chain.total(sink, holed)) == (6, 4)
+    assert reader.missing() == 1
+    assert await chain.scalar(sink, "select count(*) from parked") == 0
+
+
 async def test_a_poison_message_is_dead_with_its_reason_and_the_next_goes_on(database, kafka, stack, running):
     sink = await chain.toy_database(database, "routing")
     place = await kafka(chain.TOPIC, f"{chain.CONSUMER}.dlt", partitions=1)

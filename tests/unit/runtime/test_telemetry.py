@@ -1,6 +1,10 @@
 """The trace goes on over process boundaries, with or without a collector."""
 
 import asyncio
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -137,20 +141,69 @@ def test_an_exported_span_keeps_the_type_of_an_exception_and_not_its_words(
     assert "13800000001" not in finished.to_json()
 
 
+class Counted:
+    """What an exporter tells of its spans."""
+
+    def __init__(self) -> None:
+        self.recorded = self.delivered = 0
+
+    def __call__(self, outcome: str, number: int) -> None:
+        setattr(self, outcome, getattr(self, outcome) + number)
+
+
 def test_without_a_collector_nothing_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
-    stop = telemetry.export("intake")
+    stop = telemetry.export("intake", Counted())
     assert telemetry._tracer is None
     stop()
 
 
-def test_a_missing_collector_costs_spans_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    stop = telemetry.export("intake")
-    try:
-        with span("request", kind="server") as here:
-            pass
-        assert len(here.trace.span_id) == 16
-    finally:
+class Collector(BaseHTTPRequestHandler):
+    """Takes every batch."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_a_collector_took_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
+        counted = Counted()
+        stop = telemetry.export("intake", counted)
+        for _ in range(50):
+            with span("request", kind="server"):
+                pass
         stop()
+        collector.shutdown()
+    assert (counted.recorded, counted.delivered) == (50, 50)
+
+
+@pytest.mark.parametrize("listening", [True, False], ids=["silent", "away"])
+def test_row_29_a_collector_that_does_not_answer_costs_spans_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, listening: bool
+) -> None:
+    """The queue stays bounded, what was dropped is known, and the end of the process is not held up."""
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        port = hole.getsockname()[1]
+        if not listening:
+            hole.close()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        counted = Counted()
+        stop = telemetry.export("intake", counted)
+        threads = threading.active_count()
+        for _ in range(3 * telemetry.QUEUED):
+            with span("request", kind="server") as here:
+                pass
+        assert len(here.trace.span_id) == 16
+        assert threading.active_count() == threads
+        begun = time.monotonic()
+        stop()
+        assert time.monotonic() - begun < telemetry.LAST_WORDS + telemetry.ANSWERED + 5  # never for ever
+    assert (counted.recorded, counted.delivered) == (3 * telemetry.QUEUED, 0)
     assert telemetry._tracer is None
