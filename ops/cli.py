@@ -1,9 +1,11 @@
 """The command `heshi`. Each command is a few lines here; the work is done in the module that it names."""
 
 import asyncio
+import json
 import logging
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -214,12 +216,52 @@ def republish(
     print(f"{chains.republish(service, since, case)} records go out again.")
 
 
+District = Annotated[str, typer.Option(help="The district that it is about.")]
+Role = Annotated[str, typer.Option(help="As whom; of an accusation it is sealed_officer.")]
+
+
+@app.command()
+def erase(
+    case_id: UUID,
+    reason: Annotated[str, typer.Option(help="A code of reasons.json, `erased`.")],
+    role: Role = "supervisor",
+    district: District = "990101",
+    yes: Yes = False,
+) -> None:
+    """Erase what is known of people in a finished case, in every service. It cannot be undone."""
+    from ops import persons
+
+    if not yes:
+        sys.exit(f"heshi: nothing was done; --yes erases case {case_id} for good.")
+    left = asyncio.run(persons.erase(case_id, reason, role, district, print))
+    for service, tables in left.items():
+        print(f"{service} still holds {', '.join(f'{rows} rows of {name}' for name, rows in tables.items())}")
+    if left:
+        sys.exit("heshi: it goes on by itself once the services run; ask again by the same command.")
+    print("Erased everywhere; the broker's log drops the dossier within a day.")
+
+
+@app.command("export-person")
+def export_person(
+    phone: Annotated[str, typer.Option(prompt=True, hide_input=True, help="The whole number.")],
+    purpose: Annotated[str, typer.Option(help="What the file is for; it stays with the audit record.")],
+    to: Annotated[Path, typer.Option(help="A file that only you may read; an existing one is refused.")],
+    role: Role = "supervisor",
+    district: District = "990101",
+) -> None:
+    """Write all that is kept of a person into a file, as JSON. Without --phone the number is asked for."""
+    from ops import persons
+
+    with persons.private(to) as file:
+        told = asyncio.run(persons.file_of(phone, purpose, role, district))
+        json.dump(told, file, ensure_ascii=False, indent=1)
+    print(f"{len(told['cases'])} cases in {to}.")
+
+
 org = typer.Typer(help="Partner organisations.", no_args_is_help=True)
 key = typer.Typer(help="API keys of a partner's software.", no_args_is_help=True)
 app.add_typer(org, name="org")
 org.add_typer(key, name="key")
-
-District = Annotated[str, typer.Option(help="The organisation's district.")]
 
 
 @key.command("issue")

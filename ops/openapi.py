@@ -11,9 +11,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from libs.web import erasures
+
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "openapi"
 SERVICES: Final = ("intake", "routing", "mediation", "notify")
 """The console's doors are pages for people; they are not described."""
+_UNBOUND: Final[Any] = None
+"""In place of a database: a door that is only described asks none."""
 
 
 def documents() -> Iterator[tuple[Path, str]]:
@@ -22,7 +26,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         api = import_module(f"services.{service}.api")
         routers: list[APIRouter] = list(getattr(api, "ROUTERS", ())) or [api.router]
         app = FastAPI(title=f"Heshi {service}", version="1")
-        for router in routers:
+        for router in (*routers, erasures.router(_UNBOUND)):
             app.include_router(router)
         text = json.dumps(_sorted(app.openapi()), ensure_ascii=False, indent=1)
         yield FOLDER / f"{service}.json", text + "\n"

@@ -5,18 +5,14 @@ harmless, only when their copies have the change: the command ends then, or name
 """
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
-
-import aiohttp
 
 from libs.db.pool import Database
 from libs.events import topics as declared
 from libs.messaging import outbox, reader
-from ops import tokens
+from ops.doors import Doors
 from ops.installation import Installation
 from ops.stack.errors import StackError
 
@@ -26,66 +22,21 @@ PATIENCE = timedelta(seconds=20)  # readers note where they stand every 5 s
 
 async def issue(org_id: str, scopes: Sequence[str], district: str) -> tuple[str, str]:
     """A new key: its id and the key itself, which nobody can show again."""
-    async with Routing(district) as routing:
+    async with Doors("routing", "admin", district) as routing:
         made = await routing.call("POST", f"/v1/organisations/{org_id}/keys", {"scopes": list(scopes)})
     return made["key_id"], made["key"]
 
 
 async def revoke(key_id: str, district: str) -> str:
     """Take a key back; the organisation that had it."""
-    async with Routing(district) as routing:
-        async for organisation in routing.organisations():
+    async with Doors("routing", "admin", district) as routing:
+        async for organisation in routing.items("/v1/organisations"):
             if any(key["key_id"] == key_id for key in organisation["keys"]):
                 await routing.call("DELETE", f"/v1/organisations/{organisation['org_id']}/keys/{key_id}")
                 return str(organisation["org_id"])
     raise StackError(
         f"No organisation of district {district} has a key {key_id}: name another or its --district."
     )
-
-
-class Routing:
-    """Routing's doors, with an administrator's token made for this one command."""
-
-    def __init__(self, district: str) -> None:
-        self._url = Installation.current().url("routing")
-        self._token = tokens.issue("admin", "heshi-command", district)
-
-    async def __aenter__(self) -> "Routing":
-        self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._token}", "Accept-Language": "en"},
-            timeout=aiohttp.ClientTimeout(15),
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
-
-    async def call(self, method: str, path: str, body: object = None, **query: str) -> Any:
-        """The answer's JSON; a refusal or silence is a StackError."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
-        try:
-            async with self._session.request(
-                method, self._url + path, json=body, params=query, headers=headers
-            ) as answer:
-                content: Any = await answer.json(content_type=None) if answer.status != 204 else None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise StackError(
-                f"Routing does not answer at {self._url}: start it, see `heshi status`."
-            ) from error
-        if answer.status >= 400:
-            raise StackError(f"Routing refused ({answer.status} {content['code']}): {content['title']}.")
-        return content
-
-    async def organisations(self) -> AsyncIterator[dict[str, Any]]:
-        """Every organisation of the district."""
-        after: dict[str, str] = {}
-        while True:
-            found = await self.call("GET", "/v1/organisations", limit="100", **after)
-            for organisation in found["items"]:
-                yield organisation
-            if not found["next"]:
-                return
-            after = {"after": found["next"]}
 
 
 async def those_without(org_id: str) -> list[str]:

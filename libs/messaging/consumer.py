@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
@@ -16,11 +16,15 @@ from libs.db.work import Actor, Delivery, UseCase, Work
 from libs.events.base import Payload
 from libs.events.envelope import Envelope, Undecodable, from_headers, type_of
 from libs.events.registry import decode, payload_class
+from libs.events.topics import HORIZON_HOURS
 from libs.messaging import parking
+from libs.messaging.beats import BEAT
 from libs.messaging.reader import KafkaPlace
 from libs.messaging.relay import VERSION_HEADER
 
 log = structlog.get_logger()
+
+HORIZON: Final = timedelta(hours=HORIZON_HOURS)
 
 A = TypeVar("A")
 
@@ -53,13 +57,22 @@ Apply = Callable[[Tx, Sequence[StateRecord]], Awaitable[Sequence[UUID]]]
 """Upserts WHERE version < new, in order of key; returns the cases whose waiting work may now go on."""
 
 
+Empty = Callable[[Tx], Awaitable[None]]
+"""Forgets the copy, all but what is known to be erased."""
+
+
 @dataclass(frozen=True)
 class StateReader:
-    """A copy of another service's current records (G12): no inbox, the version decides."""
+    """A copy of another service's current records (G12): no inbox, the version decides.
+
+    `empty` is named where the records hold something of people: a reader that was away past the horizon may
+    have missed an erasure for good, so it forgets its copy and begins anew (G13).
+    """
 
     name: str
     topic: str
     apply: Apply
+    empty: Empty | None = None
     gather: float = 0.0
 
 
@@ -165,8 +178,29 @@ class StateRunner:
         self._now = now
         self._arrived = arrived
 
+    async def forget_outdated(self) -> None:
+        """Empty the copy and read from the beginning when it was last whole longer ago than records stay.
+
+        What is older than the horizon comes back only by `heshi republish` at the owner: until then a person
+        is not written to, rather than written to from data that may be erased.
+        """
+        if self._reader.empty is None:
+            return
+        async with self._database.transaction() as tx:
+            oldest = await tx.fetchval(
+                "select min(as_of) from consumer_offset where consumer = $1", self._reader.name
+            )
+            if oldest is None or self._now() - oldest < HORIZON:
+                return
+            log.error("copy_forgotten", consumer=self._reader.name, topic=self._reader.topic)
+            await self._reader.empty(tx)
+            await tx.execute("delete from consumer_offset where consumer = $1", self._reader.name)
+
     async def handle(self, records: Sequence[Any], offsets: Sequence[Offset]) -> None:
         """Apply the batch in one transaction, or one by one when a record makes it fail."""
+        records = [record for record in records if record.key != BEAT]
+        if not records:
+            return
         try:
             released = await self._apply(records, offsets)
         except Exception as error:

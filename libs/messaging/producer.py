@@ -13,12 +13,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as it goes to the broker; `topic` is the physical name."""
+    """One record as it goes to the broker; `topic` is the physical name. No partition: the key chooses."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    partition: int | None = None
 
 
 class BrokerAway(Exception):
@@ -47,7 +48,11 @@ class Producer:
                 client = await self._ready()
                 sent = [
                     await client.send(
-                        record.topic, record.value, key=record.key, headers=list(record.headers)
+                        record.topic,
+                        record.value,
+                        key=record.key,
+                        partition=record.partition,
+                        headers=list(record.headers),
                     )
                     for record in records
                 ]

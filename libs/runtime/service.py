@@ -7,7 +7,7 @@ providers, `all` does both in one process (embedded). Whoever writes outbox rows
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,11 +20,15 @@ from uuid_utils.compat import uuid7
 
 from libs.clocks.calendar import Calendar
 from libs.db.batch import Store, Surroundings
+from libs.db.erasure import Erasures, Holdings
 from libs.db.pool import Database
 from libs.db.shell import Shell
 from libs.db.work import Work
 from libs.events.asyncapi import document
+from libs.events.topics import load
 from libs.messaging import figures, heads, housekeeping
+from libs.messaging.beats import EVERY as BEAT_EVERY
+from libs.messaging.beats import Beats
 from libs.messaging.consumer import (
     EventConsumer,
     EventRunner,
@@ -47,6 +51,7 @@ from libs.runtime.logging import configure
 from libs.runtime.loops import Loop, Pulse
 from libs.runtime.metrics import Metrics
 from libs.runtime.settings import ServiceSettings
+from libs.web import erasures
 from libs.web.apikeys import KeyLookup
 from libs.web.app import create_app
 from libs.web.auth import Edge
@@ -119,8 +124,17 @@ class Platform:
         """The shell for events and the service's own loops, over the worker's pool."""
         return self._shell(store, self.worker_database)
 
-    def app(self, routers: Sequence[APIRouter], container: Any, keys: KeyLookup | None = None) -> FastAPI:
-        """The service's HTTP application; a worker's answers for its health alone."""
+    def app(
+        self,
+        routers: Sequence[APIRouter],
+        container: Any,
+        keys: KeyLookup | None = None,
+        holdings: Holdings | None = None,
+    ) -> FastAPI:
+        """The service's HTTP application; a worker's answers for its health alone. `holdings`: where it keeps
+        something of people, for who asks whether an erasure has reached it."""
+        if holdings is not None:
+            routers = [*routers, erasures.router(Erasures(self.name, self.database, holdings))]
         return create_app(
             self.name,
             routers=() if self.role == "worker" else routers,
@@ -255,6 +269,7 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     drain = platform.settings.stopping.work_s
     readers: list[Reader] = []
     runners: list[EventRunner[Any]] = []
+    copies: dict[str, StateRunner] = {}
     shell = service.shell.on(database) if service.shell else None
 
     def reads(name: str, topics: Sequence[str], handle: Any, gather: float, *, numbered: bool) -> None:
@@ -279,7 +294,9 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
         runners.append(runner)
         reads(consumer.name, [consumer.topic], runner.handle, consumer.gather, numbered=True)
     for reaction in service.states:
-        state = StateRunner(reaction.reader, database, place, now, reaction.arrived)
+        state = copies[reaction.reader.name] = StateRunner(
+            reaction.reader, database, place, now, reaction.arrived
+        )
         reads(
             reaction.reader.name,
             [reaction.reader.topic],
@@ -294,7 +311,7 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
         back = ReadBack(database, place, platform.relay.wake)
         reads(f"{platform.name}.readback", list(service.owned_states), back.handle, 0.25, numbered=False)
 
-    loops = [Loop(reader.name, reader.run, drain=drain, stage=2) for reader in readers]
+    loops = [Loop(reader.name, _run(reader, copies), drain=drain, stage=2) for reader in readers]
     if runners and shell is not None:
         loops.append(Loop("unparker", Unparker(runners, shell, database, now).run, drain=drain))
     if service.fire is not None:
@@ -311,8 +328,25 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     )
     signing = heads.HeadPublisher(platform.name, database, platform.producer, place, platform.keyring)
     loops.append(Loop("heads", signing.run, drain=2, needed=False, stalled_after=heads.EVERY * 2))
+    if service.owned_states:
+        declared = load().topics
+        beats = Beats(
+            platform.producer, place, {name: declared[name].partitions for name in service.owned_states}
+        )
+        loops.append(Loop("beats", beats.run, drain=2, needed=False, stalled_after=BEAT_EVERY * 2))
     loops += service.loops
     return loops
+
+
+def _run(reader: Reader, copies: Mapping[str, StateRunner]) -> Callable[[Pulse], Awaitable[None]]:
+    """The reader's loop; one that keeps a copy first sees whether the copy may still be believed."""
+
+    async def run(pulse: Pulse) -> None:
+        if copy := copies.get(reader.name):
+            await copy.forget_outdated()
+        await reader.run(pulse)
+
+    return run
 
 
 def _figures(platform: Platform, readers: Sequence[Reader]) -> Callable[[Pulse], Awaitable[None]]:

@@ -24,8 +24,10 @@ from services.intake.domain.statement import (
     Code,
     Draft,
     Duty,
+    Erasure,
     FlagChange,
     Lack,
+    PersonFile,
     Release,
     Reminder,
     Reveal,
@@ -33,7 +35,7 @@ from services.intake.domain.statement import (
     Search,
     Statement,
 )
-from services.intake.handlers import acting, amending, reading, registering, suggesting
+from services.intake.handlers import acting, amending, persons, reading, registering, suggesting
 from services.intake.handlers.desk import Asked, Desk
 from services.intake.handlers.desk import Query as Wanted
 
@@ -44,7 +46,8 @@ Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 drafts = APIRouter(prefix="/v1/suggestions", tags=["cases"])
-ROUTERS = (router, drafts)
+people = APIRouter(prefix="/v1/persons", tags=["persons"])
+ROUTERS = (router, drafts, people)
 
 
 def _desk(request: Request) -> Desk:
@@ -164,10 +167,23 @@ async def fulfil(request: Request, case_id: UUID, duty: Duty, caller: Caller) ->
     return answer(await acting.done(_desk(request), case_id, duty, _asked(request, caller)))
 
 
+@router.post("/{case_id}/erasure")
+async def erase(request: Request, case_id: UUID, erasure: Erasure, caller: Supervisor) -> Response:
+    """Erase the personal data of a finished case, in every service; needs `If-Match`. Cannot be undone."""
+    asked = _asked(request, caller, version=if_match(request))
+    return answer(await acting.erased(_desk(request), case_id, erasure, asked))
+
+
 @drafts.post("")
 async def suggest(request: Request, draft: Draft, caller: Caller) -> Response:
     """What a text suggests, each with its reasons, best first; nothing is kept."""
     return json(await suggesting.suggest(_desk(request), draft, caller))
+
+
+@people.post("/file")
+async def file(request: Request, wanted: PersonFile, caller: Supervisor) -> Response:
+    """All that is kept of a person, found by their number, in plain (PIPL art 45); each case is audited."""
+    return json(await persons.file_of(_desk(request), wanted, caller, _reading(request, caller)))
 
 
 async def _page(

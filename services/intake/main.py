@@ -23,6 +23,7 @@ from services.intake.settings import Settings
 from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
 from services.intake.store.closings import apply_closings
+from services.intake.store.erasure import HOLDINGS
 from services.intake.store.views import IntakeViews
 
 
@@ -47,7 +48,7 @@ async def build(platform: Platform) -> Service:
     )
     worker = replace(desk, shell=shell.on(platform.worker_database))
     return Service(
-        api=platform.app(ROUTERS, desk),
+        api=platform.app(ROUTERS, desk, holdings=HOLDINGS),
         shell=shell,
         states=[Reaction(reader) for reader in consumers.states(apply_areas)],
         projections=consumers.projections(apply_closings),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from libs.events.notify import MessageFailed, MessageReceived, MessageSuppressed
-from libs.messaging.consumer import Apply, ApplyEvents, EventConsumer, Projection, StateReader
+from libs.messaging.consumer import Apply, ApplyEvents, Empty, EventConsumer, Projection, StateReader
 from services.mediation.handlers.cases import UseCases
 
 ORGANISATIONS: Final = "mediation.routing-organisation"
@@ -20,10 +20,10 @@ def events(uses: UseCases) -> Sequence[EventConsumer]:
     )
 
 
-def states(dossiers: Apply, organisations: Apply) -> Sequence[StateReader]:
+def states(dossiers: Apply, empty: Empty, organisations: Apply) -> Sequence[StateReader]:
     """The copies of citizens' dossiers and of organisations with their keys."""
     return (
-        StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers, gather=0.1),
+        StateReader("mediation.intake-dossier", "intake.dossier.v1", dossiers, empty, gather=0.1),
         StateReader(ORGANISATIONS, "routing.organisation.v1", organisations),
     )
 

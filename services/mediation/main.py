@@ -18,6 +18,7 @@ from services.mediation.handlers.tasking import Calls, TaskDesk
 from services.mediation.settings import Settings
 from services.mediation.store.cases import CaseStore
 from services.mediation.store.copies import Dossiers, PartnerKeys, apply_organisations
+from services.mediation.store.erasure import HOLDINGS
 from services.mediation.store.outages import beat
 from services.mediation.store.provisional import provisional
 from services.mediation.store.tasks import TaskLists, TaskStore, add_calls
@@ -30,6 +31,7 @@ async def build(platform: Platform) -> Service:
     codes = Codes.load(settings.data)
     uses = use_cases(codes)
     vault = Vault(platform.keyring)
+    dossiers = Dossiers(vault)
     views = Views(platform.database, vault)
     shell = platform.shell(CaseStore())
     tasks = TaskDesk(platform.shell(TaskStore()), TaskLists(platform.database))
@@ -43,10 +45,14 @@ async def build(platform: Platform) -> Service:
             ROUTERS,
             Container(Desk(shell, views, uses, uuid7), views, tasks, codes.book, codes.calendar),
             keys=PartnerKeys(platform.database, consumers.ORGANISATIONS),
+            holdings=HOLDINGS,
         ),
         shell=shell,
         consumers=consumers.events(uses),
-        states=[Reaction(reader) for reader in consumers.states(Dossiers(vault).apply, apply_organisations)],
+        states=[
+            Reaction(reader)
+            for reader in consumers.states(dossiers.apply, dossiers.empty, apply_organisations)
+        ],
         projections=consumers.projections(Calls(codes, add_calls).apply),
         fire=sweeper.fire,
         loops=[

@@ -24,7 +24,7 @@ from libs.events.mediation import (
     ReplyIssued,
     SessionScheduled,
 )
-from libs.messaging.consumer import Apply, EventConsumer, StateReader
+from libs.messaging.consumer import Apply, Empty, EventConsumer, StateReader
 from services.notify.handlers import HEAR_CONSENT, LEARN, TELL
 
 INTAKE: Final = EventConsumer(
@@ -62,6 +62,6 @@ MEDIATION: Final = EventConsumer(
 DOSSIER: Final = "notify.intake-dossier"
 
 
-def dossier(apply: Apply) -> StateReader:
+def dossier(apply: Apply, empty: Empty) -> StateReader:
     """Notify's copy of how applicants are reached."""
-    return StateReader(name=DOSSIER, topic="intake.dossier.v1", apply=apply)
+    return StateReader(DOSSIER, "intake.dossier.v1", apply, empty)

@@ -25,6 +25,7 @@ from services.notify.providers import Kannel, KannelGateway
 from services.notify.settings import Settings
 from services.notify.store.cases import CaseStore
 from services.notify.store.contacts import Contacts
+from services.notify.store.erasure import HOLDINGS
 from services.notify.store.replies import Mailbox
 from services.notify.store.sealing import Seals
 from services.notify.store.views import Views
@@ -38,6 +39,7 @@ async def build(platform: Platform) -> Service:
     rules = _rules(settings)
     seals, callbacks = Seals(platform.keyring), Callbacks(platform.keyring)
     shell = platform.shell(CaseStore(rules, seals))
+    contacts = Contacts(platform.keyring, seals)
     do = in_one_transaction(shell.on(platform.worker_database))
     views = Views(platform.worker_database, seals, consumers.INTAKE.name, consumers.DOSSIER)
     upkeep = Upkeep(views, do, platform.now, rules.practice)
@@ -57,11 +59,12 @@ async def build(platform: Platform) -> Service:
                 callbacks=callbacks,
                 new_id=uuid7,
             ),
+            holdings=HOLDINGS,
         ),
         shell=shell,
         consumers=[consumers.INTAKE, consumers.MEDIATION],
         states=[
-            Reaction(consumers.dossier(Contacts(platform.keyring, seals).apply), upkeep.arrived),
+            Reaction(consumers.dossier(contacts.apply, contacts.empty), upkeep.arrived),
         ],
         loops=loops,
     )

@@ -20,7 +20,7 @@ from libs.events.mediation import (
     OfferRefused,
     OfferWithdrawn,
 )
-from libs.messaging.consumer import Apply, EventConsumer, StateReader
+from libs.messaging.consumer import Apply, Empty, EventConsumer, StateReader
 from libs.runtime.loops import Pulse
 from services.routing.domain.case import RoutingCase
 from services.routing.handlers import (
@@ -64,9 +64,9 @@ MEDIATION: Final = EventConsumer(
 )
 
 
-def dossier(apply: Apply) -> StateReader:
+def dossier(apply: Apply, empty: Empty) -> StateReader:
     """Routing's copy of what citizens need."""
-    return StateReader(name="routing.intake-dossier", topic="intake.dossier.v1", apply=apply, gather=0.05)
+    return StateReader("routing.intake-dossier", "intake.dossier.v1", apply, empty, gather=0.05)
 
 
 LOOK_EVERY: Final = 1.0

@@ -21,6 +21,7 @@ from services.routing.handlers.registry import Act, Registry, seed
 from services.routing.settings import Settings
 from services.routing.store.boards import Boards
 from services.routing.store.cases import CaseStore
+from services.routing.store.erasure import HOLDINGS
 from services.routing.store.needs import NeedsStore, released
 from services.routing.store.registry import RegistryStore
 from services.routing.store.views import RoutingViews
@@ -58,10 +59,11 @@ async def build(platform: Platform) -> Service:
                 views=RoutingViews(platform.database, boards, platform.keyring),
                 vocabulary=vocabulary,
             ),
+            holdings=HOLDINGS,
         ),
         shell=shell,
         consumers=[consumers.INTAKE, consumers.MEDIATION],
-        states=[Reaction(consumers.dossier(needs.apply), resume.arrived)],
+        states=[Reaction(consumers.dossier(needs.apply, needs.empty), resume.arrived)],
         owned_states=[OrganisationChanged.TOPIC, AreaChanged.TOPIC],
         loops=[Loop("waiting", resume.look, drain=5)],
     )

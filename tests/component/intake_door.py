@@ -17,6 +17,7 @@ import aiohttp
 from uuid_utils.compat import uuid7
 
 from libs.db.batch import Surroundings
+from libs.db.erasure import Erasures
 from libs.db.pool import Database
 from libs.db.shell import Shell
 from libs.privacy.keyring import Keyring
@@ -25,7 +26,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.readiness import Readiness
 from libs.runtime.server import HttpServer
 from libs.testing.clock import ManualClock
-from libs.web import tokens
+from libs.web import erasures, tokens
 from libs.web.app import create_app
 from libs.web.auth import Edge
 from libs.web.limits import RateLimit
@@ -37,6 +38,7 @@ from services.intake.handlers.desk import Desk
 from services.intake.handlers.sealing import Vault
 from services.intake.store.areas import AreaCopy
 from services.intake.store.cases import IntakeStore
+from services.intake.store.erasure import HOLDINGS
 from services.intake.store.views import IntakeViews
 from tests.unit.intake.build import DATA, DISTRICT, known
 
@@ -148,7 +150,8 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
         mac=partial(keyring.hmac, "request"),
         rate=RateLimit(10_000, 10_000),
     )
-    app = create_app("intake", routers=ROUTERS, container=desk, readiness=readiness, docs=False, edge=edge)
+    routers = (*ROUTERS, erasures.router(Erasures("intake", database, HOLDINGS)))
+    app = create_app("intake", routers=routers, container=desk, readiness=readiness, docs=False, edge=edge)
     server = HttpServer(app, "127.0.0.1", 0, drain=2)
     pulse = Pulse(lambda: None)
     running = [asyncio.create_task(server.run()), asyncio.create_task(shell.flush(pulse))]

@@ -1,7 +1,6 @@
 """Outbox, relay, consumer, parking and dead letters on real PostgreSQL and real Kafka."""
 
 from collections import defaultdict
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -18,19 +17,6 @@ from libs.messaging.reader import Reader
 from libs.messaging.relay import VERSION_HEADER
 from tests.support import chain, toy
 from tests.support.wait import until
-
-
-@pytest.fixture
-async def stack():
-    async with AsyncExitStack() as made:
-        yield made
-
-
-@pytest.fixture
-async def running():
-    loops = chain.Running()
-    yield loops
-    await loops.stop()
 
 
 def reminded(case_id, version: int, count: int) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:

@@ -60,6 +60,7 @@ class Reference:
     categories: Mapping[str, Category]
     lawful_routes: frozenset[str]
     reasons: Mapping[str, Reason]
+    erasure_reasons: frozenset[str]
     organisation_types: frozenset[str]
     bodies: frozenset[str]
     """Organisation types and the organisations themselves: whoever a matter can be directed to."""
@@ -102,6 +103,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
             row["code"]: Reason(row["action"], next(iter(row["directed_to"]), None))
             for row in data["reasons"]["not_accepted"]
         },
+        erasure_reasons=frozenset(row["code"] for row in data["reasons"]["erased"]),
         organisation_types=types,
         bodies=types.union(type_of),
         type_of=type_of,

@@ -232,6 +232,19 @@ class Reveal(Said):
     purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
 
 
+class Erasure(Said):
+    """The body of `POST …/erasure`: why the personal data goes (PIPL art 47), as a code of reasons.json."""
+
+    reason_code: Code
+
+
+class PersonFile(Said):
+    """The body of `POST /v1/persons/file`: whose number, and what the file is for."""
+
+    phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)]
+    purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+
+
 class Draft(Said):
     """The body of `POST /v1/suggestions`: what was said so far; nothing of it is kept."""
 

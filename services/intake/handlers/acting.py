@@ -7,6 +7,7 @@ from libs.db.work import Outcome, State, UseCase
 from libs.web.errors import Busy
 from services.intake.domain.case import Case, Note
 from services.intake.domain.duties import Fulfil, fulfil
+from services.intake.domain.erasing import Erase, erase
 from services.intake.domain.flagging import (
     ChangeFlags,
     DossierOutdated,
@@ -17,7 +18,7 @@ from services.intake.domain.flagging import (
     remind,
 )
 from services.intake.domain.ruling import Settle, settle
-from services.intake.domain.statement import Duty, FlagChange, Release, Reminder, Ruling
+from services.intake.domain.statement import Duty, Erasure, FlagChange, Release, Reminder, Ruling
 from services.intake.handlers.desk import Asked, Desk, work
 from services.intake.handlers.sealing import note
 
@@ -26,6 +27,7 @@ CHANGE_FLAGS: Final = UseCase("change_flags", change_flags)
 RELEASE: Final = UseCase("release", release)
 REMIND: Final = UseCase("remind", remind)
 FULFIL: Final = UseCase("fulfil", fulfil)
+ERASE: Final = UseCase("erase", erase)
 
 RESEALS: Final = 3
 """How often a dossier is sealed again when the case changed meanwhile."""
@@ -79,6 +81,11 @@ async def done(desk: Desk, case_id: UUID, duty: Duty, asked: Asked) -> Outcome:
     """Record that an act was done that one of intake's clocks waits for."""
     text = await noted(desk, case_id, "duty", duty.text, asked)
     return await act(desk, FULFIL, case_id, Fulfil(duty.rule, duty.done_at, text), asked)
+
+
+async def erased(desk: Desk, case_id: UUID, erasure: Erasure, asked: Asked) -> Outcome:
+    """Erase what is known of people in a finished case."""
+    return await act(desk, ERASE, case_id, Erase(desk.known, erasure.reason_code), asked)
 
 
 async def noted(desk: Desk, case_id: UUID, act: str, text: str | None, asked: Asked) -> Note | None:

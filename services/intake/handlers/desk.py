@@ -67,6 +67,9 @@ class Views(Protocol):
     async def all_kept(self, case_ids: Collection[UUID]) -> Mapping[UUID, Kept]:
         """The same of several cases."""
 
+    async def former(self, case_id: UUID) -> Sequence[tuple[int, Kept]]:
+        """What was kept before each amendment, the oldest first, with the version that replaced it."""
+
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
 

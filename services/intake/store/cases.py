@@ -13,6 +13,7 @@ from libs.db.work import Change, Work
 from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.registration import Neighbours, Register
+from services.intake.store.erasure import PERSONAL
 from services.intake.store.rows import CASES, case_of
 
 MOST_TWINS = 5
@@ -57,6 +58,7 @@ class IntakeStore:
         await _keep_former(tx, [change.case_id for change, case in written if change.before and case.sealed])
         await _write_sealed(tx, sealed)
         await _insert_notes(tx, [case for _, case in written if case.notes])
+        await _erase(tx, [case.case_id for _, case in written if case.stage == "erased"])
         await deadlines.save(
             tx,
             [
@@ -144,16 +146,19 @@ async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
         update intake_case c set state = n.state, facts = n.facts, reminders = n.reminders,
             reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into,
             said_urgency = n.said_urgency, happened_on = n.happened_on, warnings = n.warnings,
-            children = n.children
+            children = n.children, credential = n.credential, external_ref = n.external_ref
         from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::text[], $7::text[],
-            $8::uuid[], $9::date[], $10::jsonb[], $11::jsonb[]) as n (case_id, state, facts, said_urgency,
-            reminders, reason_code, directed_to, merged_into, happened_on, warnings, children)
+            $8::uuid[], $9::date[], $10::jsonb[], $11::jsonb[], $12::text[], $13::text[]) as n (case_id,
+            state, facts, said_urgency, reminders, reason_code, directed_to, merged_into, happened_on,
+            warnings, children, credential, external_ref)
         where c.case_id = n.case_id
         """,
         *_columns(cases, ("case_id", "stage", "facts", "said_urgency")),
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
         [_json([child.as_json() for child in case.children]) for case in cases],
+        [case.origin.credential if case.origin else None for case in cases],
+        [case.origin.external_ref if case.origin else None for case in cases],
     )
 
 
@@ -226,6 +231,12 @@ async def _insert_notes(tx: Tx, cases: Sequence[Case]) -> None:
         [note.by for note, _ in rows],
         [note.text for note, _ in rows],
     )
+
+
+async def _erase(tx: Tx, case_ids: Sequence[UUID]) -> None:
+    """Remove every row that holds something of a person; `GET /v1/erasures` counts what is left."""
+    for table in PERSONAL if case_ids else ():
+        await tx.execute(f"delete from {table} where case_id = any($1)", case_ids)  # noqa: S608 - our own names
 
 
 def _json(value: object) -> str:

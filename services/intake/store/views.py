@@ -27,6 +27,20 @@ class IntakeViews:
             rows = await tx.fetch("select * from vault where case_id = any($1)", list(case_ids))
         return {row["case_id"]: Kept(**row) for row in rows}
 
+    async def former(self, case_id: UUID) -> list[tuple[int, Kept]]:
+        """What was kept before each amendment, the oldest first, with the version that replaced it."""
+        async with self._database.read() as tx:
+            rows = await tx.fetch(
+                """
+                select f.version, f.case_id, v.district, f.key_version, v.data_key, f.applicant, f.story
+                from vault_former f join vault v using (case_id) where f.case_id = $1 order by f.version
+                """,
+                case_id,
+            )
+        return [
+            (row["version"], Kept(**{name: row[name] for name in Kept.__dataclass_fields__})) for row in rows
+        ]
+
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
         async with self._database.read() as tx:
@@ -37,6 +51,7 @@ class IntakeViews:
         """The newest cases that match, with their versions; one more than the page holds."""
         where = _Conditions()
         where.add("c.district = any({})", sorted(query.districts))
+        where.add("c.state <> 'erased'")
         if not query.sealed:
             where.add("c.kind is distinct from {}", SEALED_KIND)
         if not query.open_kinds:

@@ -63,6 +63,10 @@ class Contacts:
             await tx.execute("update received set text = null, phone = null where case_id = any($1)", erased)
         return [waiting.case_id for waiting in await released(tx, case_ids)]
 
+    async def empty(self, tx: Tx) -> None:
+        """Forget every copy, all but what is known to be erased."""
+        await tx.execute("delete from contact where not erased")
+
     def _kept(self, record: StateRecord) -> Kept:
         """The record, its compartment checked against its place; one without a contact has no number."""
         case_id = UUID(record.key)

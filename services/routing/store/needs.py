@@ -55,6 +55,10 @@ class NeedsStore:
         await _forget_notes(tx, [UUID(record.key) for record in records if record.value is None])
         return [waiting.case_id for waiting in await released(tx, case_ids)]
 
+    async def empty(self, tx: Tx) -> None:
+        """Forget every copy, all but what is known to be erased."""
+        await tx.execute("delete from needs where not erased")
+
     async def read(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, NeedsCopy]:
         """The copies of these cases, opened."""
         if not case_ids:

@@ -1,0 +1,12 @@
+"""Where intake holds something of people, by case; `erase` empties these tables (G13)."""
+
+from typing import Final
+
+from libs.db.erasure import Holdings
+
+PERSONAL: Final = ("vault", "vault_former", "phone_trace", "note")
+
+HOLDINGS: Final = Holdings(
+    erased="select state = 'erased' from intake_case where case_id = $1",
+    tables={table: "case_id = $1" for table in PERSONAL},
+)

@@ -1,0 +1,167 @@
+"""Rights over what is kept (PIPL arts 45, 47): the file of a person, and erasure that leaves nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from libs.db.pool import Database
+from tests.component.intake_door import Door, opened
+
+PHONE = "13800000001"
+WORDS = ("欧阳春晓", "纺织厂门口", "老板跑路", "舅舅转述", "三月三", "再次来电", "核对身份", "备注甲乙")
+"""One in each place where something of a person can be said."""
+SAID: dict[str, Any] = {
+    "channel": "phone",
+    "kind": "DIS",
+    "narrative": "老板跑路，三个月工资没给",
+    "external_ref": "portal-欧阳春晓",
+    "place": {"address": "云桥街道锦苑小区纺织厂门口"},
+    "applicant": {"name": "欧阳春晓", "phone": PHONE, "id_number": "990101199001011234"},
+    "respondents": [{"name": "舅舅转述", "phone": "13800000002"}],
+    "consents": {"share_with_partner": True, "sms": True},
+}
+CODES_ONLY = {"intake_case", "case_head", "event", "deadline", "audit", "idempotency"}
+"""Tables that may tell of an erased case: codes, dates and ids stand in them."""
+
+
+@pytest.fixture
+async def door(database: Callable[[str], Awaitable[Database]], tmp_path: Path) -> AsyncIterator[Door]:
+    async with opened(await database("intake"), tmp_path) as made:
+        yield made
+
+
+async def lived(door: Door) -> str:
+    """A case with words in every place that takes some, finished."""
+    answer = await door.post("/v1/cases", SAID)
+    case_id: str = answer.body["case_id"]
+    at = f"/v1/cases/{case_id}"
+    version = {"if-match": '"1"'}
+    changed = {"reason": "备注甲乙", "narrative": "三月三起老板跑路"}
+    assert (await door.ask("PATCH", at, changed, headers=version)).status == 200
+    flags = {"add": ["VULNERABLE"], "reason": "备注甲乙"}
+    assert (await door.post(f"{at}/flags", flags)).status == 200
+    assert (await door.post(f"{at}/reminders", {"text": "再次来电"})).status == 200
+    assert (await door.post(f"{at}/reveal", {"purpose": "核对身份"}, "supervisor")).status == 200
+    now = (await door.get(at)).headers["etag"]
+    taken_back = {"action": "withdraw", "reason_text": "备注甲乙"}
+    ended = await door.post(f"{at}/decision", taken_back, headers={"if-match": now})
+    assert (ended.status, ended.body["state"]) == (200, "withdrawn")
+    return case_id
+
+
+async def erase(door: Door, case_id: str, *roles: str) -> Any:
+    (head,) = await door.rows("select version from case_head where case_id = $1", UUID(case_id))
+    etag, body = f'"{head["version"]}"', {"reason_code": "CONSENT_WITHDRAWN"}
+    return await door.post(
+        f"/v1/cases/{case_id}/erasure", body, *(roles or ("supervisor",)), headers={"if-match": etag}
+    )
+
+
+async def tables_with(door: Door, case_id: str) -> set[str]:
+    """Every table of the database in which a row bears this case's id, under whatever name."""
+    columns = await door.rows(
+        """
+        select c.table_name, c.column_name, c.data_type from information_schema.columns c
+        join information_schema.tables t using (table_schema, table_name)
+        where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.table_name not like 'event_%'
+        """
+    )
+    found = set()
+    for column in columns:
+        sql = f'select count(*) from {column["table_name"]} where "{column["column_name"]}"::text like $1'
+        if column["data_type"] != "bytea" and (await door.rows(sql, f"%{case_id}%"))[0]["count"]:
+            found.add(column["table_name"])
+    return found
+
+
+async def test_an_erasure_leaves_codes_and_no_word(door: Door) -> None:
+    case_id = await lived(door)
+    before = await tables_with(door, case_id)
+    assert before > CODES_ONLY
+    assert (await door.get(f"/v1/erasures/{case_id}", "auditor")).body["left"]["note"] == 5
+    answer = await erase(door, case_id)
+    assert (answer.status, answer.body["state"]) == (200, "erased")
+    told = (await door.get(f"/v1/erasures/{case_id}", "auditor")).body
+    assert (told["state"], set(told["left"].values())) == ("erased", {0})
+    after = await tables_with(door, case_id)
+    assert after - {"state_record", "outbox"} <= CODES_ONLY
+    (record,) = await door.rows("select value from state_record where key = $1", case_id)
+    assert record["value"] is None
+    assert (await door.rows("select external_ref from intake_case"))[0]["external_ref"] is None
+
+
+async def test_an_erased_case_is_found_by_nobody(door: Door) -> None:
+    case_id = await lived(door)
+    await erase(door, case_id)
+    for role in ("operator", "supervisor", "duty_officer"):
+        assert (await door.get(f"/v1/cases/{case_id}", role)).status == 404
+        found = await door.post("/v1/cases/search", {"phone": PHONE}, role)
+        assert found.body["items"] == []
+    listed = (await door.get("/v1/cases", "supervisor")).body["items"]
+    assert case_id not in [item["case_id"] for item in listed]
+    again = await erase(door, case_id)
+    assert again.status == 404
+
+
+async def test_what_is_still_worked_on_is_not_erased(door: Door) -> None:
+    case_id = (await door.post("/v1/cases", SAID)).body["case_id"]
+    answer = await erase(door, case_id)
+    assert (answer.status, answer.body["code"]) == (409, "still_needed")
+    assert answer.body["clocks"] == ["PROD-TRIAGE-BLUE"]
+    assert (await erase(door, case_id, "operator")).status == 403
+    told = (await door.get(f"/v1/erasures/{case_id}", "supervisor")).body
+    assert (told["state"], told["left"]["vault"]) == ("pending", 1)
+
+
+async def test_how_far_an_erasure_is_concerns_the_district(door: Door) -> None:
+    case_id = (await door.post("/v1/cases", SAID)).body["case_id"]
+    elsewhere = await door.get(f"/v1/erasures/{case_id}", "supervisor", districts=("990102",))
+    assert elsewhere.status == 404
+    assert (await door.get(f"/v1/erasures/{case_id}", "operator")).status == 403
+
+
+async def test_the_file_of_a_person_holds_all_that_was_said_and_each_case_is_audited(door: Door) -> None:
+    case_id = await lived(door)
+    second = (await door.post("/v1/cases", {**SAID, "external_ref": None})).body["case_id"]
+    other = {**SAID, "external_ref": None, "applicant": {"phone": "13800000009"}}
+    await door.post("/v1/cases", other)
+    told = await door.post(
+        "/v1/persons/file", {"phone": "+86 138 0000 0001", "purpose": "本人查阅"}, "supervisor"
+    )
+    assert [case["case_id"] for case in told.body["cases"]] == [second, case_id]
+    first = told.body["cases"][1]
+    assert first["applicant"]["id_number"] == "990101199001011234"
+    assert first["narrative"] == "三月三起老板跑路"
+    assert [former["narrative"] for former in first["former"]] == ["老板跑路，三个月工资没给"]
+    seen = await door.rows(
+        "select case_id from audit where action = 'case.revealed' and case_id = any($1)",
+        [UUID(case_id), UUID(second)],
+    )
+    assert len(seen) == 3  # one of them from the life of the first
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"phone": "0001", "purpose": "本人查阅"}, 422),
+        ({"phone": PHONE}, 422),
+        ({"phone": PHONE, "purpose": "本人查阅", "all": True}, 422),
+    ],
+)
+async def test_a_file_is_asked_for_with_a_whole_number_and_a_purpose(
+    door: Door, body: Any, status: int
+) -> None:
+    assert (await door.post("/v1/persons/file", body, "supervisor")).status == status
+    assert (await door.post("/v1/persons/file", {**body, "phone": PHONE}, "operator")).status in (403, 422)
+
+
+async def test_an_accusation_is_in_no_file_but_the_sealed_officers(door: Door) -> None:
+    said = {**SAID, "kind": "REP", "external_ref": None}
+    case_id = (await door.post("/v1/cases", said, "sealed_officer", "operator")).body["case_id"]
+    body = {"phone": PHONE, "purpose": "本人查阅"}
+    assert (await door.post("/v1/persons/file", body, "supervisor")).body["cases"] == []
+    sealed = await door.post("/v1/persons/file", body, "sealed_officer")
+    assert [case["case_id"] for case in sealed.body["cases"]] == [case_id]
