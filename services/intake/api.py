@@ -16,7 +16,7 @@ from libs.web.etag import etag, if_match
 from libs.web.idempotency import idempotency
 from libs.web.paging import After, Limit
 from libs.web.principal import Principal
-from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, SUPERVISORS
+from services.intake.domain.case import DISPATCHERS, REGISTRARS, SEALED_OFFICERS, SUPERVISORS
 from services.intake.domain.statement import (
     Amendment,
     AreaCode,
@@ -42,6 +42,7 @@ from services.intake.handlers.desk import Query as Wanted
 CASES = "cases"
 
 Caller = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS))]
+Dispatcher = Annotated[Principal, Depends(staff(*DISPATCHERS, *SEALED_OFFICERS))]
 Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))]
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -127,6 +128,12 @@ async def reveal(request: Request, case_id: UUID, purpose: Reveal, caller: Super
     """One case in plain, for a purpose that stays with the audit record."""
     body, version = await reading.reveal(_desk(request), case_id, purpose, _reading(request, caller))
     return json(body, etag=etag(version))
+
+
+@router.get("/{case_id}/notice")
+async def notice(request: Request, case_id: UUID, caller: Dispatcher) -> Response:
+    """The written notice of what was decided, to be printed: addressee, paragraphs, number, date."""
+    return json(await reading.notice(_desk(request), case_id, _reading(request, caller)))
 
 
 @router.post("/{case_id}/decision")

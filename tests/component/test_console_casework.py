@@ -55,6 +55,7 @@ def case(**changes: Any) -> dict[str, Any]:
         "headcount": 1,
         "amount_fen": None,
         "anonymous": False,
+        "real_name": True,
         "directed_to": None,
         "reason_code": None,
         "reminders": 0,
@@ -339,6 +340,34 @@ async def test_who_works_on_no_cases_enters_none(
     assert (await page(browser, "/cases/known", form=form, phone="13800000001"))[0] == 403
     house.services.answers["intake", "GET", f"/v1/cases/{CASE}"] = Forbidden()
     assert (await page(browser, f"/cases/{CASE}"))[0] == 403
+
+
+async def test_a_dispatcher_prints_the_notice_of_a_decision(
+    house: House, browser: aiohttp.ClientSession
+) -> None:
+    await sign_in(browser, "dispatcher")
+    there(house, state="registered")
+    assert "打印告知书" not in (await page(browser, f"/cases/{CASE}"))[1]
+    there(house, state="refused")
+    assert f"/cases/{CASE}/notice" in (await page(browser, f"/cases/{CASE}"))[1]
+    told = {
+        "title": "不予受理告知书",
+        "addressee": SCRIPT,
+        "paragraphs": ["经审查，该事项已进入诉讼程序，不予受理。"],
+        "number": "K7M2P9QX",
+        "dated": "2026-03-03",
+    }
+    house.services.answers["intake", "GET", f"/v1/cases/{CASE}/notice"] = Answer(told)
+    status, text, _ = await page(browser, f"/cases/{CASE}/notice")
+    assert status == 200
+    assert SCRIPT not in text
+    for said in ("不予受理告知书", "K7M2P9QX", "已进入诉讼程序", "2026年3月3日"):
+        assert said in text
+
+
+async def test_an_operator_is_offered_no_notice(house: House, operator: aiohttp.ClientSession) -> None:
+    there(house, state="refused")
+    assert "打印告知书" not in (await page(operator, f"/cases/{CASE}"))[1]
 
 
 async def test_an_act_is_done_on_the_version_that_was_seen(

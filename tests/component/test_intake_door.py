@@ -375,3 +375,19 @@ async def test_the_texts_of_acts_that_came_together_are_all_kept(door: Door) -> 
     answers = await asyncio.gather(*(door.post(f"/v1/cases/{case_id}/reminders", text) for text in texts))
     assert sorted(answer.body["version"] for answer in answers) == list(range(2, 10))
     assert len(await door.rows("select * from note")) == 8
+
+
+async def test_the_notice_of_a_refusal_names_the_applicant_and_is_audited(door: Door) -> None:
+    said = {"kind": "PET", "applicant": WHO, "place": {"address": "锦苑一期3幢"}}
+    case_id = (await door.register(**said)).body["case_id"]
+    at = f"/v1/cases/{case_id}/notice"
+    early = await door.get(at, "dispatcher")
+    assert (early.status, early.body["code"]) == (409, "no_notice")
+    ruling = {"action": "refuse", "reason_code": "IN_LITIGATION", "lawful_route": "R1"}
+    await door.post(f"/v1/cases/{case_id}/decision", ruling, "dispatcher", headers={"if-match": '"1"'})
+    notice = (await door.get(at, "dispatcher")).body
+    assert (notice["title"], notice["addressee"]) == ("不予受理告知书", "周小川")
+    assert "该事项已进入诉讼程序" in notice["paragraphs"][1]
+    assert (await door.get(at)).status == 403
+    seen = await door.rows("select actor from audit where action = 'case.notice_printed'")
+    assert len(seen) == 2  # the early try was let in too, and nothing was shown to it

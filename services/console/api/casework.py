@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -25,11 +26,11 @@ from services.console.api.common import (
     texts,
 )
 from services.console.domain.access import Account
-from services.console.domain.acts import ACTS, CaseAct, offered
+from services.console.domain.acts import ACTS, CaseAct, notice_offered, offered
 from services.console.domain.entry import NUMBER
-from services.console.handlers.casework import File, act, open_file
+from services.console.handlers.casework import File, act, open_file, written_notice
 from services.console.pages.casefile import ACT_FIELDS, act_options, casefile, in_words
-from services.console.pages.words import Words
+from services.console.pages.words import Words, date_in_words
 
 READ_YOUR_WRITE: Final = 1.0
 """Seconds that a page waits for the read model to have what its reader just did (G26)."""
@@ -57,6 +58,15 @@ async def panel(request: Request, case_id: UUID, account: Person) -> Response:
     file = await open_file(behind.services, account, case_id)
     lines, _ = await _lines(request, account, case_id, 0)
     return page(request, "case_panel.html", **casefile(file, behind.words), moments=lines)
+
+
+@router.get("/cases/{case_id}/notice")
+async def notice(request: Request, case_id: UUID, account: Person) -> Response:
+    """The written notice of what was decided, ready to be printed."""
+    behind = container(request)
+    told = await written_notice(behind.services, account, case_id)
+    dated = date_in_words(date.fromisoformat(told["dated"]))
+    return page(request, "notice.html", notice=told, dated=dated, case_id=case_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ async def _case(
         **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),
         new=new,
         behindhand=behindhand,
+        has_notice=notice_offered(account.roles, file.intake),
     )
 
 

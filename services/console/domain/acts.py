@@ -109,3 +109,11 @@ def offered(roles: frozenset[str], state: str, held: bool) -> list[CaseAct]:
         for act in ACTS.values()
         if not roles.isdisjoint(act.roles) and state in act.states and (act.name != "release" or held)
     ]
+
+
+_DECIDED: Final = frozenset({"accepted", "refused", "forwarded", "merged"})
+
+
+def notice_offered(roles: frozenset[str], case: Mapping[str, Any]) -> bool:
+    """Whether the page offers the written notice; one is owed to whoever gave name and address."""
+    return not roles.isdisjoint(DISPATCHERS) and case["state"] in _DECIDED and bool(case["real_name"])

@@ -103,6 +103,13 @@ async def suggested(services: Services, account: Account, draft: Mapping[str, An
     return told
 
 
+async def written_notice(services: Services, account: Account, case_id: UUID) -> Mapping[str, Any]:
+    """The notice of what intake decided."""
+    answer = await services.ask(account, "intake", "GET", f"/v1/cases/{case_id}/notice")
+    told: Mapping[str, Any] = answer.body
+    return told
+
+
 async def open_file(services: Services, account: Account, case_id: UUID) -> File:
     """A case from all services at once. Raises NotFound or Forbidden as intake does; a later service that has
     nothing yet, or is away, leaves its part out."""

@@ -186,3 +186,8 @@ def time_in_words(at: datetime) -> str:
 def day_in_words(on: date) -> str:
     """`3月20日`."""
     return f"{on.month}月{on.day}日"
+
+
+def date_in_words(on: date) -> str:
+    """A day as a letter dates it."""
+    return f"{on.year}年{on.month}月{on.day}日"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from libs.clocks.calendar import Calendar
 from libs.clocks.rules import RuleBook
 from services.intake.domain.flags import FlagRules, flag_rules
+from services.intake.domain.notices import Notices, notices
 from services.intake.domain.places import Places, places
 from services.intake.domain.suggesting import Suggester, suggester
 
@@ -16,6 +17,7 @@ FILES: Final = (
     "flags",
     "kinds",
     "limits",
+    "notices",
     "organisations",
     "reasons",
     "suggestions",
@@ -74,6 +76,7 @@ class Reference:
     limits: Mapping[str, int]
     flags: FlagRules
     suggester: Suggester
+    notices: Notices
     places: Mapping[str, Places]
     """The areas that the product ships, by district; routing's own go before them."""
     rules: RuleBook
@@ -115,6 +118,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         limits=limits,
         flags=flag_rules(data["flags"], limits),
         suggester=suggester(data),
+        notices=notices(data),
         places=places(data["areas"]),
         rules=rules,
         calendar=calendar,

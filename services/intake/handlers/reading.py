@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from libs.clocks.calendar import LOCAL
 from libs.db.work import UseCase
 from libs.privacy.blindindex import read_phone
 from libs.web.errors import FieldError, Invalid, NotFound
 from services.intake.domain.case import SUPERVISORS, answer
 from services.intake.domain.disclosure import masked, plain
 from services.intake.domain.flagging import Look, look
+from services.intake.domain.notices import Print, print_notice
 from services.intake.domain.statement import Reveal
 from services.intake.handlers.acting import noted
 from services.intake.handlers.desk import Asked, Desk, Query, work
 
 LOOK: Final = UseCase("look", look)
+PRINT: Final = UseCase("print_notice", print_notice)
 
 _LAST_FOUR: Final = re.compile(r"\d{4}")
 
@@ -42,6 +45,16 @@ async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tu
     if kept is None:
         raise NotFound
     return {**outcome.body, **plain(desk.vault.open(kept), outcome.body["grid"])}, outcome.version
+
+
+async def notice(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:
+    """The written notice of what was decided on a case; audited, for the applicant is named in it."""
+    await desk.shell.submit(work(PRINT, case_id, Print(), asked))
+    case, kept = await desk.views.case(case_id), await desk.views.kept(case_id)
+    if case is None or kept is None:
+        raise NotFound
+    addressee, today = desk.vault.open(kept).applicant["name"], asked.at.astimezone(LOCAL).date()
+    return desk.known.notices.written(case, addressee, today)
 
 
 async def find(desk: Desk, query: Query) -> tuple[Sequence[dict[str, Any]], UUID | None]:
