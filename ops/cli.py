@@ -258,6 +258,15 @@ def export_person(
     print(f"{len(told['cases'])} cases in {to}.")
 
 
+@app.command()
+def reindex() -> None:
+    """Make the tokens anew by which narratives are found: after a restore without them, a change of
+    data/search.json, or a new key `search`. Intake goes on meanwhile."""
+    from ops import reindex
+
+    print(f"{reindex.reindex()} cases can be found by their text.")
+
+
 org = typer.Typer(help="Partner organisations.", no_args_is_help=True)
 key = typer.Typer(help="API keys of a partner's software.", no_args_is_help=True)
 app.add_typer(org, name="org")

@@ -27,13 +27,18 @@ def issue(
             districts=[district],
             now=datetime.now(UTC),
             ttl=ttl,
-            known_roles=tokens.staff_roles(Path(os.environ.get("HESHI_DATA") or DATA)),
+            known_roles=tokens.staff_roles(data()),
             mode="production" if os.environ.get("HESHI_MODE") == "production" else "demo",
         )
     except FileNotFoundError as error:
         raise StackError(f"{folder} holds no signing key: start Heshi once, or set HESHI_KEYS.") from error
     except ValueError as error:
         raise StackError(f"No token was made ({error}): change the role or --ttl.") from error
+
+
+def data() -> Path:
+    """The folder of the district's reference data."""
+    return Path(os.environ.get("HESHI_DATA") or DATA)
 
 
 def duration(text: str) -> timedelta:

@@ -58,6 +58,12 @@ _TEXTS: dict[str, Title] = {
     "not_for_child": Title("该类型不能作为子案", "this kind is no child of another case"),
     "no_parent": Title("上级区域不存在", "the area above it is unknown"),
     "not_the_address": Title("与地址中的编号不一致", "not the one in the address"),
+    "nothing_to_search": Title(
+        "没有可查的内容：请给出相连的两个汉字、一个外文词或三位以内的数字，最常用的词不算；电话请填 phone",
+        "nothing to look for: give two adjacent Chinese characters, a whole word of another script or a "
+        "number of up to three digits; the commonest pairs do not count; a phone number goes into `phone`",
+    ),
+    "ends_before_it_begins": Title("结束日期早于开始日期", "ends before it begins"),
     "malformed_cursor": Title("翻页标记无效", "not a cursor of this list"),
 }
 

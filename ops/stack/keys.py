@@ -20,7 +20,7 @@ from ops.stack.home import Home
 
 SERVICE_PURPOSES = ("vault-intake", "vault-routing", "vault-mediation", "vault-notify")
 READER_PURPOSES = ("dossier-routing", "dossier-mediation", "dossier-notify")
-PURPOSES = (*SERVICE_PURPOSES, *READER_PURPOSES, "index", "request", "audit")
+PURPOSES = (*SERVICE_PURPOSES, *READER_PURPOSES, "index", "search", "request", "audit")
 
 DEMO_DISTRICT = "990101"
 DEMO_ROLES = ("operator", "dispatcher", "supervisor", "admin", "auditor")

@@ -22,6 +22,7 @@ from services.intake.domain.statement import (
     AreaCode,
     ChildStatement,
     Code,
+    Day,
     Draft,
     Duty,
     Erasure,
@@ -34,8 +35,17 @@ from services.intake.domain.statement import (
     Ruling,
     Search,
     Statement,
+    check_days,
 )
-from services.intake.handlers import acting, amending, persons, reading, registering, suggesting
+from services.intake.handlers import (
+    acting,
+    amending,
+    persons,
+    reading,
+    registering,
+    searching,
+    suggesting,
+)
 from services.intake.handlers.desk import Asked, Desk
 from services.intake.handlers.desk import Query as Wanted
 
@@ -83,10 +93,13 @@ async def list_cases(
     flag: Code | None = None,
     query_code: Code | None = None,
     needs: Annotated[Lack | None, Query()] = None,
+    registered_from: Day | None = None,
+    registered_to: Day | None = None,
     limit: Limit = paging.DEFAULT_LIMIT,
     after: After = None,
 ) -> Response:
-    """The newest cases of the caller's districts; `needs` is the triage queue."""
+    """The newest cases of the caller's districts; `needs` is the triage queue, `registered_from` and
+    `registered_to` are local days, both included."""
     criteria = {
         "state": state,
         "kind": kind,
@@ -95,18 +108,26 @@ async def list_cases(
         "flag": flag,
         "query_code": query_code,
         "needs": needs,
+        "registered_from": registered_from,
+        "registered_to": registered_to,
     }
+    check_days(registered_from, registered_to, "/query")
     return await _page(_desk(request), caller, limit, after, criteria)
 
 
 @router.post("/search")
 async def search(request: Request, search: Search, caller: Caller) -> Response:
-    """The same list, also by phone: whole, or its last four digits."""
+    """The same list, also by a text of the narrative (`q`) and by phone: whole, or its last four digits.
+
+    Parts of `q`, divided by blanks or punctuation, stand in the narrative in any order; names are not found.
+    A page may be short and still have a next one.
+    """
     desk = _desk(request)
-    criteria = search.model_dump(exclude={"phone", "limit", "after"})
+    check_days(search.registered_from, search.registered_to)
+    criteria = search.model_dump(exclude={"q", "phone", "limit", "after"})
     if search.phone is not None:
         criteria |= reading.phone_hashes(desk, search.phone, caller.districts)
-    return await _page(desk, caller, search.limit, search.after, criteria)
+    return await _page(desk, caller, search.limit, search.after, criteria, search.q)
 
 
 @router.get("/{case_id}")
@@ -194,9 +215,14 @@ async def file(request: Request, wanted: PersonFile, caller: Supervisor) -> Resp
 
 
 async def _page(
-    desk: Desk, caller: Principal, limit: int, after: str | None, criteria: dict[str, Any]
+    desk: Desk,
+    caller: Principal,
+    limit: int,
+    after: str | None,
+    criteria: dict[str, Any],
+    text: str | None = None,
 ) -> Response:
     begin = paging.decode(CASES, after, UUID)
     wanted = Wanted.of(caller, limit=limit, after=begin[0] if begin else None, **criteria)
-    items, last = await reading.find(desk, wanted)
+    items, last = await (reading.find(desk, wanted) if text is None else searching.search(desk, text, wanted))
     return json(paging.page(items, paging.encode(CASES, str(last)) if last else None))

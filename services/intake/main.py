@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from libs.clocks.rules import RuleBook
 from libs.events.dossier import DossierSealed
+from libs.runtime.loops import Loop
 from libs.runtime.service import Platform, Reaction, Service, run
 from services.intake import consumers
 from services.intake.api import ROUTERS
@@ -24,6 +25,7 @@ from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
 from services.intake.store.closings import apply_closings
 from services.intake.store.erasure import HOLDINGS
+from services.intake.store.tokens import settle
 from services.intake.store.views import IntakeViews
 
 
@@ -40,7 +42,7 @@ async def build(platform: Platform) -> Service:
         shell=shell,
         views=IntakeViews(platform.database),
         places=AreaCopy(platform.database, known.places),
-        vault=Vault(platform.keyring),
+        vault=Vault(platform.keyring, known.common),
         known=known,
         now=platform.now,
         new_id=uuid7,
@@ -54,6 +56,7 @@ async def build(platform: Platform) -> Service:
         projections=consumers.projections(apply_closings),
         owned_states=[DossierSealed.TOPIC],
         fire=partial(fire, worker),
+        loops=[Loop("search index", partial(settle, platform.worker_database), drain=2, needed=False)],
     )
 
 

@@ -453,9 +453,11 @@ async def test_an_act_that_is_none_is_not_there(house: House, operator: aiohttp.
         ("k7m2p9qx", {"query_code": "K7M2P9QX"}),
         ("138 0000 0001", {"phone": "138 0000 0001"}),
         ("0001", {"phone": "0001"}),
+        ("漏水 3幢", {"q": "漏水 3幢"}),
+        ("wechat", {"q": "wechat"}),
     ],
 )
-async def test_a_case_is_sought_by_number_or_phone_and_neither_stands_in_an_address(
+async def test_a_case_is_sought_by_number_phone_or_words_and_none_stands_in_an_address(
     house: House, operator: aiohttp.ClientSession, sought: str, body: dict[str, str]
 ) -> None:
     found = Answer({"items": [case()], "next": "more"})
@@ -466,3 +468,15 @@ async def test_a_case_is_sought_by_number_or_phone_and_neither_stands_in_an_addr
     assert 'name="after" value="more"' in text
     assert house.services.asked[-1]["body"] == body
     assert sought not in house.services.asked[-1]["path"]
+
+
+async def test_a_search_says_what_is_wrong_with_it_and_where_to_look_on(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    asked = ("intake", "POST", "/v1/cases/search")
+    house.services.answers[asked] = Invalid(errors=[FieldError("/q", "nothing_to_search", "没有可查的内容")])
+    assert "没有可查的内容" in (await send(operator, "/search", sought="水"))[1]
+    house.services.answers[asked] = Answer({"items": [], "next": "more"})
+    _, text, _ = await send(operator, "/search", sought="漏水")
+    assert "可继续查更早的事项" in text
+    assert 'name="after" value="more"' in text

@@ -1,6 +1,7 @@
 """Learn what phrases and characters say, and measure what is suggested.
 
 python -m tests.suggestions train     writes data/suggestion_weights.json from the part to tune by
+python -m tests.suggestions common    writes data/search.json: the commonest pairs of characters of all texts
 python -m tests.suggestions report    writes docs/suggestions.md: precision and recall of both parts
 """
 
@@ -17,12 +18,16 @@ from sklearn.linear_model import LogisticRegression
 
 from services.intake.domain.flags import Entered
 from services.intake.domain.reference import Reference
+from services.intake.domain.searching import indexed
 from services.intake.domain.suggesting import Suggester
 from tests.suggestions.labelled import Labelled, texts
 from tests.unit.intake.build import DATA, known
 
 ROOT: Final = Path(__file__).parents[2]
 WEIGHTS: Final = DATA / "suggestion_weights.json"
+SEARCH: Final = DATA / "search.json"
+COMMON: Final = 0.05
+"""The share of texts from which on a pair of characters is among the commonest."""
 PAGE: Final = ROOT / "docs" / "suggestions.md"
 ASKED: Final = {"kinds": "kind", "categories": "category"}
 STRENGTH: Final = 10.0
@@ -60,6 +65,21 @@ def _learned(suggester: Suggester, field: str) -> dict[str, Any]:
                 of.setdefault(str(name), {})[code] = round(float(weight), 2)
     bias = [round(float(one), 2) for one in model.intercept_]
     return {"bias": dict(zip(codes, bias, strict=True)), "of": of}
+
+
+@app.command()
+def common() -> None:
+    """Find the pairs of characters that are too common to search for (G22)."""
+    held = [indexed(one.text, (), frozenset()) for one in texts()]
+    counted = Counter(pair for pairs in held for pair in pairs)
+    pairs = [pair for pair, count in counted.most_common() if count >= COMMON * len(held)]
+    comment = (
+        f"Pairs of characters in at least {COMMON:.0%} of the labelled texts, by which nobody finds a case;"
+        " made by `python -m tests.suggestions common`. After a change: `heshi reindex`."
+    )
+    SEARCH.write_text(
+        json.dumps({"_comment": comment, "common": pairs}, ensure_ascii=False, indent=1) + "\n", "utf-8"
+    )
 
 
 @app.command()

@@ -34,7 +34,7 @@ PAGE: Final = 50
 
 
 class Search(BaseModel):
-    """The search form: a query code, or a phone number or its last four digits."""
+    """The search form: a query code, a phone number or its last four digits, or words of what was said."""
 
     form: str = ""
     sought: str = ""
@@ -69,14 +69,15 @@ async def pressing_page(
 
 @router.post("/search")
 async def find(request: Request, form: Annotated[Search, Form()], account: Person) -> Response:
-    """Cases by number or phone, as intake finds them; a number never stands in an address (G21)."""
+    """Cases by number, phone or words, as intake finds them; none of it stands in an address (G21)."""
     own_form(request, form.form)
     behind = container(request)
     try:
         found = await search(behind.services, account, form.sought.strip(), form.after or None)
         rows, after, fault = [behind.words.found(item) for item in found.items], found.next, ""
     except Refusal as refusal:
-        rows, after, fault = [], None, refusal.title.zh
+        rows, after = [], None
+        fault = "；".join(error.detail for error in refusal.errors) or refusal.title.zh
     return in_frame(request, account, "search.html", rows=rows, sought=form.sought, after=after, fault=fault)
 
 

@@ -1,9 +1,10 @@
 """Working on a case as its staff member's client: each fact is asked of, each act done by its service."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 from libs.web.errors import FieldError, Invalid, NotFound, Refusal
@@ -58,6 +59,9 @@ class File:
     messages: Sequence[Mapping[str, Any]] | None
 
 
+QUERY_CODE: Final = re.compile("[2-9A-HJ-NP-Z]{8}", re.IGNORECASE)
+
+
 async def enter(services: Services, account: Account, said: Mapping[str, Any], key: str) -> Answer:
     """Register a matter; sent again with the same key it is registered once."""
     return await services.ask(account, "intake", "POST", "/v1/cases", said, key=key)
@@ -78,12 +82,16 @@ async def act(
 
 
 async def search(services: Services, account: Account, sought: str, after: str | None) -> Found:
-    """Cases by query code (eight signs), or by phone or its last four digits."""
+    """Cases by query code, by phone or its last four digits, else by words of what was said."""
     if not sought:
         raise Invalid(errors=[FieldError("/sought", "required")])
     digits = "".join(sign for sign in sought if sign.isdigit())
     by_phone = len(digits) in (4, 11) and len(digits) >= len(sought) - 4
-    wanted: dict[str, Any] = {"phone": sought} if by_phone else {"query_code": sought.upper()}
+    wanted: dict[str, Any] = {"q": sought}
+    if by_phone:
+        wanted = {"phone": sought}
+    elif QUERY_CODE.fullmatch(sought):
+        wanted = {"query_code": sought.upper()}
     if after:
         wanted["after"] = after
     answer = await services.ask(account, "intake", "POST", "/v1/cases/search", wanted)

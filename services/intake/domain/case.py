@@ -59,6 +59,8 @@ class Sealed:
     applicant: bytes
     story: bytes
     phone: PhoneTrace | None = None
+    tokens: tuple[int, ...] = ()
+    """Hashes of the words that the narrative is found by."""
 
 
 @dataclass(frozen=True, slots=True)

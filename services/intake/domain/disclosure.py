@@ -11,7 +11,7 @@ from typing import Any, Final
 from libs.events.base import CaseFacts
 from libs.privacy.masking import HIDDEN, mask_address, mask_id_number, mask_name, mask_phone
 from services.intake.domain.flags import FlagRules
-from services.intake.domain.people import Personal
+from services.intake.domain.people import Personal, private_names
 
 Compartments = Mapping[str, Mapping[str, Mapping[str, object]]]
 """Compartment → reader → content."""
@@ -88,11 +88,9 @@ def masked(said: Personal, grid: str | None, *, hide_applicant: bool) -> dict[st
     """
     who, story = said.applicant, said.story
     spokesmen = [] if hide_applicant else story["representatives"]
-    people = [who, who["guardian"] or {}, *story["respondents"], *story["representatives"]]
-    private = [person["name"] for person in people if person.get("name") and not person.get("organisation")]
     return {
         "applicant": None if hide_applicant else _masked_applicant(who),
-        "narrative": _masked_text(story["narrative"], private),
+        "narrative": _masked_text(story["narrative"], private_names(said)),
         "place": {"address": story["address"] and mask_address(story["address"]), "grid": grid},
         "respondents": [_masked_party(party) for party in story["respondents"]],
         "representatives": [_masked_party(party) for party in spokesmen],

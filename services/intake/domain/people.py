@@ -46,6 +46,13 @@ def personal(said: Statement) -> Personal:
     )
 
 
+def private_names(said: Personal) -> list[str]:
+    """The names of persons that a case tells; a company's name is no secret of a person."""
+    who, story = said.applicant, said.story
+    people = [who, who["guardian"] or {}, *story["respondents"], *story["representatives"]]
+    return [person["name"] for person in people if person.get("name") and not person.get("organisation")]
+
+
 def age_on(birth_date: date, day: date) -> int:
     """Completed years (CC art 1259 counts the age from the birthday)."""
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))

@@ -20,6 +20,7 @@ FILES: Final = (
     "notices",
     "organisations",
     "reasons",
+    "search",
     "suggestions",
     "suggestion_weights",
 )
@@ -77,6 +78,8 @@ class Reference:
     flags: FlagRules
     suggester: Suggester
     notices: Notices
+    common: frozenset[str]
+    """Pairs of characters too common to look for."""
     places: Mapping[str, Places]
     """The areas that the product ships, by district; routing's own go before them."""
     rules: RuleBook
@@ -119,6 +122,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         flags=flag_rules(data["flags"], limits),
         suggester=suggester(data),
         notices=notices(data),
+        common=frozenset(data["search"]["common"]),
         places=places(data["areas"]),
         rules=rules,
         calendar=calendar,

@@ -257,6 +257,7 @@ class Draft(Said):
 class Search(Said):
     """The body of `POST /v1/cases/search`: personal data never stands in a URL (G21)."""
 
+    q: Annotated[str, _text(100, 1), AfterValidator(_cleaned)] | None = None
     phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)] | None = None
     state: Code | None = None
     kind: Code | None = None
@@ -265,6 +266,8 @@ class Search(Said):
     flag: Code | None = None
     query_code: Code | None = None
     needs: Lack | None = None
+    registered_from: Day | None = None
+    registered_to: Day | None = None
     limit: Annotated[StrictInt, Field(ge=1, le=100)] = 50
     after: Annotated[str, Field(max_length=512)] | None = None
 
@@ -276,6 +279,12 @@ def check(said: Statement, known: Reference, now: datetime) -> None:
     """
     if faults := [*_unknown(said, known), *_future(said, now)]:
         raise Invalid(errors=faults)
+
+
+def check_days(first: date | None, last: date | None, at: str = "") -> None:
+    """A range of days has an end that does not come before its beginning; Invalid. `at`: where it stands."""
+    if first is not None and last is not None and last < first:
+        raise Invalid(errors=[FieldError(f"{at}/registered_to", "ends_before_it_begins")])
 
 
 def ruling_faults(ruling: Ruling, known: Reference, at: str = "") -> Iterator[FieldError]:

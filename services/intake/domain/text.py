@@ -9,7 +9,9 @@ from typing import Final
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WIDE: Final = re.compile("[\uff0b\uff0d\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]+")
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+)
 
 
 class Unprintable(ValueError):
@@ -31,7 +33,12 @@ def clean(text: str) -> str:
 def fold(text: str) -> str:
     """The text as it is compared: every width alike, without blanks, line ends and invisible characters,
     so that a phrase is found where a letter was wrapped or spaced out."""
-    return "".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).split())
+    return "".join(straightened(text).split())
+
+
+def straightened(text: str) -> str:
+    """The text with every width alike and without what nobody sees: joiners, marks of direction, variants."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def _narrow(wide: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 from libs.db.work import Outcome, State, UseCase
 from libs.web.errors import Busy, NotFound
 from services.intake.domain.amending import Amend, amend, amended, restated
-from services.intake.domain.case import Case, visible
+from services.intake.domain.case import SEALED_KIND, Case, visible
 from services.intake.domain.flagging import DossierOutdated
 from services.intake.domain.people import Personal, personal
 from services.intake.domain.registration import Judgement, judge
@@ -36,7 +36,9 @@ async def change(desk: Desk, case_id: UUID, amendment: Amendment, asked: Asked) 
         raised=tuple(flag for flag in judgement.facts.flags if flag not in former.facts.flags),
         changed=changed,
         happened_on=said.happened_on,
-        sealed=desk.vault.close(key, case_id, kept.district, now_told),
+        sealed=desk.vault.close(
+            key, case_id, kept.district, now_told, secret=judgement.facts.kind == SEALED_KIND
+        ),
         dossier=_dossier(desk, case, judgement, now_told),
         note=note(key, desk.new_id(), "amend", asked.at, asked.actor.label(), amendment.reason),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from random import Random
 from typing import Any, Protocol, Self
 from uuid import UUID
@@ -29,7 +29,8 @@ class Runs(Protocol):
 class Query:
     """A list that is asked for; a criterion that is None asks nothing.
 
-    `sealed` and `open_kinds` say which cases the caller may know of; `phones` and `last_fours` are hashes.
+    `sealed` and `open_kinds` say which cases the caller may know of; `phones` and `last_fours` are hashes, as
+    are `tokens`: all of one of these. `registered_from` and `registered_to` are local days, both included.
     """
 
     districts: frozenset[str]
@@ -46,6 +47,9 @@ class Query:
     needs: str | None = None
     phones: tuple[bytes, ...] | None = None
     last_fours: tuple[bytes, ...] | None = None
+    registered_from: date | None = None
+    registered_to: date | None = None
+    tokens: tuple[tuple[int, ...], ...] | None = None
 
     @classmethod
     def of(cls, caller: Principal, **asked: Any) -> Self:

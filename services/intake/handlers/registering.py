@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.db.work import Actor, Outcome, UseCase
 from libs.web.errors import Busy, FieldError, Forbidden, Invalid, NotFound
-from services.intake.domain.case import Origin, visible
+from services.intake.domain.case import SEALED_KIND, Origin, visible
 from services.intake.domain.children import (
     ParentChanged,
     RegisterChild,
@@ -90,7 +90,7 @@ def sealed(
         "query_codes": draw_codes(desk.chance),
         "happened_on": said.happened_on,
         "origin": Origin(asked.actor.label(), said.external_ref) if said.external_ref else None,
-        "sealed": desk.vault.close(key, case_id, district, told),
+        "sealed": desk.vault.close(key, case_id, district, told, secret=judgement.facts.kind == SEALED_KIND),
         "dossier": desk.vault.dossier(case_id, district, told, judgement.facts, known.flags)
         if judgement.facts.dossier_version
         else None,

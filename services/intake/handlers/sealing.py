@@ -1,5 +1,6 @@
 """Sealing what was said, and opening it again: before the queue and outside every transaction."""
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,7 +9,7 @@ from uuid import UUID
 from libs.db.work import State
 from libs.events.base import CaseFacts
 from libs.events.dossier import DossierSealed
-from libs.privacy import vault
+from libs.privacy import searchtokens, vault
 from libs.privacy.blindindex import blind_index, last_four_index
 from libs.privacy.casekey import CaseKey
 from libs.privacy.dossier import seal_compartment
@@ -16,10 +17,12 @@ from libs.privacy.keyring import Keyring
 from services.intake.domain.case import SEALED_KIND, Note, PhoneTrace, Sealed
 from services.intake.domain.disclosure import compartments
 from services.intake.domain.flags import FlagRules
-from services.intake.domain.people import Personal
+from services.intake.domain.people import Personal, private_names
+from services.intake.domain.searching import indexed
 
 PURPOSE: Final = "vault-intake"
 INDEX: Final = "index"
+SEARCH: Final = "search"
 PHONE: Final = "intake.applicant.phone"
 """The column that a phone's hash is bound to, so that hashes of two services say nothing of each other."""
 
@@ -39,8 +42,10 @@ class Kept:
 class Vault:
     """Seals and opens with the keys of this service; holds no plain text."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, common: Set[str]) -> None:
+        """`common`: the words that nobody finds a case by."""
         self._keyring = keyring
+        self._common = common
 
     def new_key(self) -> CaseKey:
         """A data key of its own for a new case."""
@@ -50,14 +55,15 @@ class Vault:
         """The data key of a case that exists."""
         return CaseKey(self._keyring, vault.WrappedKey(PURPOSE, kept.key_version, kept.data_key))
 
-    def close(self, key: CaseKey, case_id: UUID, district: str, said: Personal) -> Sealed:
-        """A new case's personal part, and the traces of its applicant's phone."""
+    def close(self, key: CaseKey, case_id: UUID, district: str, said: Personal, *, secret: bool) -> Sealed:
+        """A case's personal part, and what it is found by: its applicant's phone, words of its narrative."""
         return Sealed(
             key_version=key.wrapped.version,
             data_key=key.wrapped.wrapped,
             applicant=key.seal("vault", "applicant", case_id, said.applicant),
             story=key.seal("vault", "story", case_id, said.story),
             phone=self.trace(district, said.phone.e164) if said.phone and said.phone.e164 else None,
+            tokens=self.tokens(district, said, secret=secret),
         )
 
     def open(self, kept: Kept) -> Personal:
@@ -73,6 +79,21 @@ class Vault:
         key = self._keyring.current(INDEX)
         return PhoneTrace(
             blind_index(key, district, PHONE, e164), last_four_index(key, district, PHONE, e164)
+        )
+
+    def tokens(self, district: str, said: Personal, *, secret: bool) -> tuple[int, ...]:
+        """The hashes of the words by which a narrative is found, under the newest key."""
+        token = searchtokens.tokens(self._keyring.current(SEARCH), scope(district, secret=secret))
+        words = indexed(said.story["narrative"], private_names(said), self._common)
+        return tuple(sorted({token[word] for word in words}))
+
+    def sought(self, scopes: Iterable[str], words: Set[str]) -> tuple[tuple[int, ...], ...]:
+        """The hashes to look for, all of one of these: for each scope, under each key that is in use."""
+        self._keyring.current(SEARCH)
+        return tuple(
+            tuple({token[word] for word in words})
+            for key in self._keyring.all(SEARCH)
+            for token in (searchtokens.tokens(key, one) for one in scopes)
         )
 
     def dossier(
@@ -98,6 +119,12 @@ class Vault:
             },
         )
         return State(record.TOPIC, str(case_id), version, record.model_dump_json().encode())
+
+
+def scope(district: str, *, secret: bool) -> str:
+    """Whose words share a key: those of a district; its accusations have one of their own, so that nothing
+    tells which other cases they are like."""
+    return f"{district}|{SEALED_KIND}" if secret else district
 
 
 def note(key: CaseKey, note_id: UUID, act: str, at: datetime, by: str, text: str) -> Note:

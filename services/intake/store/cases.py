@@ -15,6 +15,7 @@ from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.registration import Neighbours, Register
 from services.intake.store.erasure import PERSONAL
 from services.intake.store.rows import CASES, case_of
+from services.intake.store.tokens import write_tokens
 
 MOST_TWINS = 5
 """Cases of the same phone that the answer to a registration names, the newest first."""
@@ -211,6 +212,7 @@ async def _write_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
         [phone.whole for _, phone in phones],
         [phone.last_four for _, phone in phones],
     )
+    await write_tokens(tx, [(case.case_id, sealed.tokens) for case, sealed in rows])
 
 
 async def _insert_notes(tx: Tx, cases: Sequence[Case]) -> None:

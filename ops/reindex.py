@@ -1,0 +1,36 @@
+"""`heshi reindex`: the tokens that narratives are found by, made anew from what is sealed."""
+
+import asyncio
+import json
+from uuid import UUID
+
+from libs.privacy.keyring import KeyMissing, Keyring
+from ops.installation import Installation
+from ops.stack.errors import StackError
+from ops.tokens import data
+from services.intake.handlers.sealing import Kept, Vault
+from services.intake.store.tokens import rewrite
+
+FIRST = UUID(int=0)
+
+
+def reindex() -> int:
+    """Make them anew for every case, while the service runs; how many."""
+    try:
+        return asyncio.run(_reindex())
+    except KeyMissing as missing:
+        raise StackError(f"There is {missing}: put it back, or make it by `heshi keys`.") from missing
+
+
+async def _reindex() -> int:
+    here, done, after = Installation.current(), 0, FIRST
+    common = json.loads((data() / "search.json").read_text(encoding="utf-8"))["common"]
+    vault = Vault(Keyring.open(here.home.keys), frozenset(common))
+
+    def tokens_of(kept: Kept, secret: bool) -> tuple[int, ...]:
+        return vault.tokens(kept.district, vault.open(kept), secret=secret)
+
+    async with here.database("intake") as database:
+        while (step := await rewrite(database, after, tokens_of)) is not None:
+            after, done = step[0], done + step[1]
+    return done
