@@ -1,9 +1,11 @@
 """Measure the stack and say where it stands against its aims.
 
     python -m bench [start] [chain] [console] [intake] [consumer] [relay]
+    python -m bench search
 
-Everything runs in a folder of its own that goes with the end. Without names all is measured and
-docs/figures.md is written anew. Exit code 1 when an aim is missed.
+Everything runs in a folder of its own that goes with the end. Without names all but `search` is measured and
+docs/figures.md is written anew; `search` alone makes a million cases first, takes a quarter of an hour and
+writes docs/search.md. Exit code 1 when an aim is missed.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import chain, consumer, figures, intake, processes, relay, start
+from bench import chain, consumer, figures, intake, processes, relay, search, start
 from bench import console as pages
 from bench.cases import add_organisations
 from bench.figures import Section
@@ -34,6 +36,11 @@ class Name(StrEnum):
     INTAKE = "intake"
     CONSUMER = "consumer"
     RELAY = "relay"
+    SEARCH = "search"
+
+
+APART = (Name.SEARCH,)
+"""Takes too long to go with the others."""
 
 
 ENVIRONMENT = {
@@ -45,7 +52,7 @@ ENVIRONMENT = {
 
 def bench(names: Annotated[list[Name] | None, typer.Argument()] = None) -> None:
     """Measure all, or the named parts alone."""
-    console, wanted = Console(highlight=False), names or list(Name)
+    console, wanted = Console(highlight=False), names or [name for name in Name if name not in APART]
     os.environ.update(ENVIRONMENT)
     busy, begun = processes.busy_elsewhere(), time.monotonic()
     console.print(f"On {figures.machine()}; {busy:.1f} cores are busy with something else.")
@@ -57,16 +64,21 @@ def bench(names: Annotated[list[Name] | None, typer.Argument()] = None) -> None:
             paces.append(processes.pace())
     told = figures.paces(paces)
     console.print(f"Took {time.monotonic() - begun:.0f} s. {told}")
-    if not names:
-        figures.write(
-            sections, command=("BENCH_LONG=1 " if figures.long() else "") + "make bench", busy=busy, pace=told
-        )
-        console.print(f"Written to {figures.PAGE}.")
+    pages = {(): (figures.PAGE, "make bench"), (Name.SEARCH,): (search.PAGE, "python -m bench search")}
+    if written := pages.get(tuple(names or ())):
+        place, command = written
+        command = ("BENCH_LONG=1 " if figures.long() else "") + command
+        figures.write(place, sections, command=command, busy=busy, pace=told)
+        console.print(f"Written to {place}.")
     sys.exit(any(row.met is False for section in sections for row in section.rows))
 
 
 def measured(wanted: Collection[Name], console: Console) -> Iterator[Section]:
     """The sections one by one, each on a stack of the parts that it is about; all on the same folder."""
+    if Name.SEARCH in wanted:
+        yield search.measure(console.print)
+    if set(wanted) <= set(APART):
+        return
     with ExitStack() as life:
         cold = start.timed(life)
         if Name.START in wanted:

@@ -61,10 +61,10 @@ def paces(seconds: Sequence[float]) -> str:
     return f"The same loop of 10 million additions took {told} s before, between and after the sections."
 
 
-def write(sections: Sequence[Section], *, command: str, busy: float, pace: str) -> None:
-    """Replace docs/figures.md by these sections; `busy` is the load of the machine before the start."""
+def write(page: Path, sections: Sequence[Section], *, command: str, busy: float, pace: str) -> None:
+    """Replace a page by these sections; `busy` is the load of the machine before the start."""
     lines = [
-        "# Figures",
+        "# Figures" if page == PAGE else "# Figures of search",
         "",
         f"Printed by `{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, on {machine()}. The stack, the "
         "load generator and the SMS gateway share this machine. One part alone: `python -m bench NAME`; "
@@ -77,7 +77,7 @@ def write(sections: Sequence[Section], *, command: str, busy: float, pace: str) 
         lines += ["| | measured | aim | met |", "|---|---|---|---|"]
         lines += [f"| {row.what} | {row.value} | {row.aim} | {_met(row)} |" for row in section.rows]
         lines += ["", *(f"- {note}" for note in section.notes)] if section.notes else []
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def machine() -> str:

@@ -260,11 +260,13 @@ def export_person(
 
 @app.command()
 def reindex() -> None:
-    """Make the tokens anew by which narratives are found: after a restore without them, a change of
-    data/search.json, or a new key `search`. Intake goes on meanwhile."""
+    """Make anew what cases are found by: words of the narrative, respondents. Intake goes on meanwhile.
+
+    After an upgrade that brings it, a restore without it, a change of data/search.json, a new key `search`.
+    """
     from ops import reindex
 
-    print(f"{reindex.reindex()} cases can be found by their text.")
+    print(f"{reindex.reindex()} cases can be found by text and respondent.")
 
 
 org = typer.Typer(help="Partner organisations.", no_args_is_help=True)

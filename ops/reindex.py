@@ -1,7 +1,8 @@
-"""`heshi reindex`: the tokens that narratives are found by, made anew from what is sealed."""
+"""`heshi reindex`: what finds cases by words and respondents, made anew from what is sealed."""
 
 import asyncio
 import json
+from collections.abc import Sequence
 from uuid import UUID
 
 from libs.privacy.keyring import KeyMissing, Keyring
@@ -9,7 +10,7 @@ from ops.installation import Installation
 from ops.stack.errors import StackError
 from ops.tokens import data
 from services.intake.handlers.sealing import Kept, Vault
-from services.intake.store.tokens import rewrite
+from services.intake.store.traces import rewrite
 
 FIRST = UUID(int=0)
 
@@ -27,10 +28,14 @@ async def _reindex() -> int:
     common = json.loads((data() / "search.json").read_text(encoding="utf-8"))["common"]
     vault = Vault(Keyring.open(here.home.keys), frozenset(common))
 
-    def tokens_of(kept: Kept, secret: bool) -> tuple[int, ...]:
-        return vault.tokens(kept.district, vault.open(kept), secret=secret)
+    def traces_of(kept: Kept, secret: bool) -> tuple[Sequence[int], Sequence[bytes]]:
+        said = vault.open(kept)
+        return (
+            vault.tokens(kept.district, said, secret=secret),
+            vault.respondents(kept.district, said, secret=secret),
+        )
 
     async with here.database("intake") as database:
-        while (step := await rewrite(database, after, tokens_of)) is not None:
+        while (step := await rewrite(database, after, traces_of)) is not None:
             after, done = step[0], done + step[1]
     return done

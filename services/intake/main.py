@@ -25,7 +25,7 @@ from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
 from services.intake.store.closings import apply_closings
 from services.intake.store.erasure import HOLDINGS
-from services.intake.store.tokens import settle
+from services.intake.store.traces import settle
 from services.intake.store.views import IntakeViews
 
 

@@ -28,6 +28,7 @@ from tests.unit.console.test_board import intake
 __all__ = ["browser", "house"]
 
 CASE = "019c2b6e-7001-7001-8001-000000000001"
+OTHER = "019c2b6e-7001-7001-8001-000000000002"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -215,7 +216,7 @@ async def test_earlier_matters_that_cannot_be_asked_for_are_no_matters_that_are_
 
 
 def told(**lists: Any) -> Answer:
-    names = ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates")
+    names = ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates", "clusters")
     return Answer({"urgency": "RED", **{name: [] for name in names}, **lists})
 
 
@@ -227,16 +228,33 @@ async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aioh
             {"code": "VIOLENCE", "score": 1.0, "because": ["拿刀"]},
             {"code": "SELF_HARM", "score": 0.0, "because": ["没有轻生"]},
         ],
-        duplicates=[{"code": str(CASE), "score": 0.5, "because": ["phone"]}],
+        duplicates=[{"code": str(CASE), "score": 0.5, "because": ["phone", "narrative"]}],
+        clusters=[{"code": str(OTHER), "score": 0.45, "because": ["respondents", "place", "narrative"]}],
     )
     status, text, _ = await send(
-        operator, "/cases/suggested", narrative="他拿刀<b>", address="锦苑", phone="", headcount="3"
+        operator,
+        "/cases/suggested",
+        narrative="他拿刀<b>",
+        address="锦苑",
+        phone="",
+        headcount="3",
+        category="D02",
+        respondent_0="何某某",
+        respondent_1="",
     )
     assert status == 200
     for shown in ('data-code="DIS" title="协调"', "纠纷调解", "81%", "无明确词句", "拿刀", "提到但否认"):
         assert shown in text
-    assert f'href="/cases/{CASE}"' in text
-    assert house.services.asked[-1]["body"] == {"narrative": "他拿刀<b>", "address": "锦苑", "headcount": 3}
+    for case, why in ((CASE, "可能是同一件事"), (OTHER, "他人反映的可能是同一情况")):
+        assert re.search(f'{why}：<a href="/cases/{case}"', text)
+    assert "45%，同一对方、同一网格同类事项、诉求相似" in text
+    assert house.services.asked[-1]["body"] == {
+        "narrative": "他拿刀<b>",
+        "address": "锦苑",
+        "headcount": 3,
+        "category": "D02",
+        "respondents": [{"name": "何某某", "organisation": False}],
+    }
 
 
 @pytest.mark.parametrize("headcount", ["", "0", "x", "-3", pytest.param("9" * 5000, id="5,000 digits"), "²"])

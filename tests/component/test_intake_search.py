@@ -15,7 +15,7 @@ from libs.privacy.keyring import Keyring
 from libs.runtime.loops import Pulse
 from ops.reindex import reindex
 from services.intake.handlers import searching
-from services.intake.store.tokens import settle
+from services.intake.store.traces import settle
 from tests.component.intake_door import Door, opened
 from tests.support import infrastructure
 from tests.unit.intake.build import samples

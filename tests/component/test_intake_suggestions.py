@@ -33,8 +33,8 @@ async def test_every_list_has_the_same_shape_and_names_its_reasons(door: Door) -
     assert told["flags"] == [{"code": "VULNERABLE", "score": 1.0, "because": ["老人", "瘫痪"]}]
     assert told["urgency"] == "YELLOW"
     assert told["grids"] == [{"code": "99010100100201", "score": 1.0, "because": ["锦苑一期"]}]
-    assert told["duplicates"] == []
-    for name in ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates"):
+    assert told["duplicates"] == told["clusters"] == []
+    for name in ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates", "clusters"):
         assert all(one.keys() == {"code", "score", "because"} for one in told[name])
 
 
@@ -65,6 +65,78 @@ async def test_an_accusation_is_no_duplicate_for_who_may_not_know_of_it(door: Do
     assert (await suggest(door, narrative=text, phone=NUMBER))["duplicates"] == []
 
 
+async def test_what_joined_another_case_or_stands_under_one_is_no_duplicate(door: Door) -> None:
+    first = (await door.register(narrative=LEAK, kind="DIS", applicant={"phone": NUMBER})).body["case_id"]
+    await door.post(f"/v1/cases/{first}/children", {"kind": "CON"})
+    merged = {"action": "merge", "into": first}
+    await door.register(narrative=LEAK, kind="DIS", applicant={"phone": NUMBER}, decision=merged)
+    told = await suggest(door, narrative=LEAK, phone=NUMBER)
+    assert [one["code"] for one in told["duplicates"]] == [first]
+
+
+GYM = "恒跃健身突然关门，年卡还剩八个月，店长电话关机"
+SIDE = [{"name": "恒跃健身", "organisation": True}]
+LIKE = "恒跃健身关门了，年卡退不了，电话也打不通"
+
+
+async def test_others_matters_against_the_same_side_make_a_cluster_and_no_duplicate(door: Door) -> None:
+    theirs = [
+        (await door.register(narrative=GYM, respondents=SIDE, applicant={"phone": phone})).body["case_id"]
+        for phone in ("13800000005", "13800000006", None)
+    ]
+    mine = await door.register(narrative=GYM, respondents=SIDE, applicant={"phone": NUMBER})
+    await door.register(narrative=LEAK, respondents=SIDE)
+    await door.register(narrative=GYM, respondents=[{"name": "别家健身"}])
+    told = await suggest(door, narrative=LIKE, phone=NUMBER, respondents=[{"name": " 恒跃​健身"}])
+    assert [one["code"] for one in told["duplicates"]] == [mine.body["case_id"]]
+    assert {one["code"] for one in told["clusters"]} == set(theirs)
+    assert {tuple(one["because"]) for one in told["clusters"]} == {("respondents", "narrative")}
+    assert all(0.4 <= one["score"] < 1 for one in told["clusters"])
+
+
+async def test_a_matter_of_the_same_category_in_the_same_grid_speaks_for_a_cluster(door: Door) -> None:
+    here = {"category": "D02", "place": {"address": "锦苑一期3幢"}}
+    near = (await door.register(narrative=LEAK, respondents=SIDE, **here)).body["case_id"]
+    await door.register(narrative=LEAK, category="D04", place={"address": "锦苑一期3幢"})
+    await door.register(narrative=LEAK, category="D02", place={"address": "南塘街道新丰三组"})
+    draft = {"narrative": "又是楼上漏水，天花板也泡坏了", "address": "锦苑一期5幢", "category": "D02"}
+    assert [(one["code"], one["because"]) for one in (await suggest(door, **draft))["clusters"]] == [
+        (near, ["place", "narrative"])
+    ]
+    told = await suggest(door, **draft, respondents=[{"name": "恒跃健身"}])
+    assert told["clusters"][0]["because"] == ["respondents", "place", "narrative"]
+
+
+async def test_an_accusation_is_in_no_cluster_and_leaves_no_name(door: Door) -> None:
+    await door.register(narrative=GYM, kind="REP", respondents=SIDE)
+    assert await door.rows("select * from respondent_trace") == []
+    for roles in (("operator",), ("sealed_officer",)):
+        assert (await suggest(door, *roles, narrative=GYM, respondents=SIDE))["clusters"] == []
+
+
+async def test_what_is_long_past_and_what_is_another_districts_is_in_no_cluster(door: Door) -> None:
+    await door.register(narrative=GYM, respondents=SIDE)
+    answer = await door.post(
+        "/v1/suggestions", {"narrative": GYM, "respondents": SIDE}, districts=("990102",)
+    )
+    assert answer.body["clusters"] == []
+    door.clock.advance(days=91)
+    assert (await suggest(door, narrative=GYM, respondents=SIDE))["clusters"] == []
+
+
+async def test_an_amended_name_is_the_one_that_counts(door: Door) -> None:
+    case_id = (await door.register(narrative=GYM, respondents=SIDE)).body["case_id"]
+    await door.ask(
+        "PATCH",
+        f"/v1/cases/{case_id}",
+        {"respondents": [{"name": "恒跃体育"}, {"name": "恒跃体育 "}], "reason": "听错"},
+        headers={"if-match": '"1"'},
+    )
+    assert (await suggest(door, narrative=GYM, respondents=SIDE))["clusters"] == []
+    told = await suggest(door, narrative=GYM, respondents=[{"name": "恒跃体育"}])
+    assert [one["code"] for one in told["clusters"]] == [case_id]
+
+
 async def test_a_number_that_cannot_be_read_hinders_nothing(door: Door) -> None:
     assert (await suggest(door, narrative=LEAK, phone="0004"))["duplicates"] == []
 
@@ -85,6 +157,8 @@ async def test_nothing_of_a_draft_is_kept(door: Door) -> None:
         ({"narrative": "x", "headcount": 10**9}, "/headcount"),
         ({"narrative": "x", "kind": "DIS"}, "/kind"),
         ({"narrative": 5}, "/narrative"),
+        ({"narrative": "x", "category": "D98"}, "/category"),
+        ({"narrative": "x", "respondents": [{"name": "x" * 201}]}, "/respondents/0/name"),
     ],
 )
 async def test_bad_input_is_told_with_its_place(door: Door, draft: dict[str, Any], pointer: str) -> None:

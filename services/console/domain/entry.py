@@ -56,12 +56,7 @@ def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
             _put(said, path, text)
     for name, path in TICKS.items():
         _put(said, path, form.get(name) == "1")
-    respondents = [
-        {"name": name, "organisation": form.get(f"organisation_{nth}") == "1"}
-        for nth in range(RESPONDENTS)
-        if (name := form.get(f"respondent_{nth}", "").strip())
-    ]
-    if respondents:
+    if respondents := _respondents(form):
         said["respondents"] = respondents
     if headcount := form.get("headcount", "").strip():
         said["headcount"] = _whole(headcount)
@@ -84,11 +79,21 @@ def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
 def draft(form: Mapping[str, str]) -> dict[str, Any]:
     """The body of `POST /v1/suggestions` that a form says so far; a headcount that is none is left out."""
     said: dict[str, Any] = {"narrative": form.get("narrative", "")}
-    said |= {name: form[name] for name in ("address", "phone") if form.get(name)}
+    said |= {name: form[name] for name in ("address", "phone", "category") if form.get(name)}
+    if respondents := _respondents(form):
+        said["respondents"] = respondents
     headcount = _whole(form.get("headcount", "").strip())
     if isinstance(headcount, int) and 1 <= headcount <= MOST_PEOPLE:
         said["headcount"] = headcount
     return said
+
+
+def _respondents(form: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "organisation": form.get(f"organisation_{nth}") == "1"}
+        for nth in range(RESPONDENTS)
+        if (name := form.get(f"respondent_{nth}", "").strip())
+    ]
 
 
 def fen(yuan: str) -> int | str:

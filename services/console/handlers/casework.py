@@ -59,7 +59,7 @@ class File:
     messages: Sequence[Mapping[str, Any]] | None
 
 
-QUERY_CODE: Final = re.compile("[2-9A-HJ-NP-Z]{8}", re.IGNORECASE)
+QUERY_CODE: Final = re.compile("[2-9A-HJKMNP-Z]{8}", re.IGNORECASE)
 
 
 async def enter(services: Services, account: Account, said: Mapping[str, Any], key: str) -> Answer:

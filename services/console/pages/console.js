@@ -201,7 +201,8 @@ const PAUSE = 600; // ms without a key before what was typed is looked at
 
 function suggest(form) {
   const tell = teller(form, at("suggested"), "/cases/suggested", { keep: true });
-  const names = ["narrative", "address", "phone", "headcount"];
+  const fields = [...form.elements].map((field) => field.name).filter((name) => name.startsWith("respondent_"));
+  const names = ["narrative", "address", "phone", "headcount", "category", ...fields];
   let timer;
   const look = () => {
     const said = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));

@@ -87,9 +87,21 @@ class Words:
                 )
             ],
             "places": "、".join(one["code"] for one in told["grids"]),
-            "duplicates": [
-                {"code": one["code"], "share": f"{one['score']:.0%}"} for one in told["duplicates"]
+            "alike": [
+                (label, self._alike(one))
+                for label, vocabulary in (
+                    ("可能是同一件事", "duplicates"),
+                    ("他人反映的可能是同一情况", "clusters"),
+                )
+                for one in told[vocabulary]
             ],
+        }
+
+    def _alike(self, one: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            "code": one["code"],
+            "share": f"{one['score']:.0%}",
+            "because": "、".join(self.of("alike", field) for field in one["because"]),
         }
 
     def _offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:

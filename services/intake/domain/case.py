@@ -61,6 +61,8 @@ class Sealed:
     phone: PhoneTrace | None = None
     tokens: tuple[int, ...] = ()
     """Hashes of the words that the narrative is found by."""
+    respondents: tuple[bytes, ...] = ()
+    """Hashes of the respondents' names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,8 @@ class Draft(Said):
     address: Line | None = None
     phone: Phone | None = None
     headcount: Headcount = 1
+    category: Code | None = None
+    respondents: Annotated[tuple[Respondent, ...], Field(max_length=20)] = ()
 
 
 class Search(Said):

@@ -29,8 +29,9 @@ class Runs(Protocol):
 class Query:
     """A list that is asked for; a criterion that is None asks nothing.
 
-    `sealed` and `open_kinds` say which cases the caller may know of; `phones` and `last_fours` are hashes, as
-    are `tokens`: all of one of these. `registered_from` and `registered_to` are local days, both included.
+    `sealed` and `open_kinds` say which cases the caller may know of; `phones`, `last_fours` and `respondents`
+    are hashes, as are `tokens`: all of one of these. `registered_from` and `registered_to` are local days,
+    both included.
     """
 
     districts: frozenset[str]
@@ -49,6 +50,8 @@ class Query:
     last_fours: tuple[bytes, ...] | None = None
     registered_from: date | None = None
     registered_to: date | None = None
+    grid: str | None = None
+    respondents: tuple[bytes, ...] | None = None
     tokens: tuple[tuple[int, ...], ...] | None = None
 
     @classmethod

@@ -19,12 +19,14 @@ from services.intake.domain.disclosure import compartments
 from services.intake.domain.flags import FlagRules
 from services.intake.domain.people import Personal, private_names
 from services.intake.domain.searching import indexed
+from services.intake.domain.text import fold
 
 PURPOSE: Final = "vault-intake"
 INDEX: Final = "index"
 SEARCH: Final = "search"
 PHONE: Final = "intake.applicant.phone"
-"""The column that a phone's hash is bound to, so that hashes of two services say nothing of each other."""
+RESPONDENT: Final = "intake.respondent.name"
+"""The columns that hashes are bound to, so that hashes of two services say nothing of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Vault:
             story=key.seal("vault", "story", case_id, said.story),
             phone=self.trace(district, said.phone.e164) if said.phone and said.phone.e164 else None,
             tokens=self.tokens(district, said, secret=secret),
+            respondents=self.respondents(district, said, secret=secret),
         )
 
     def open(self, kept: Kept) -> Personal:
@@ -86,6 +89,19 @@ class Vault:
         token = searchtokens.tokens(self._keyring.current(SEARCH), scope(district, secret=secret))
         words = indexed(said.story["narrative"], private_names(said), self._common)
         return tuple(sorted({token[word] for word in words}))
+
+    def respondents(self, district: str, said: Personal, *, secret: bool) -> tuple[bytes, ...]:
+        """The hashes of the names on the other side; of an accusation none, it has no cluster."""
+        names = [party["name"] for party in said.story["respondents"] if party["name"]]
+        return () if secret else self.names([district], names)
+
+    def names(self, districts: Iterable[str], names: Iterable[str]) -> tuple[bytes, ...]:
+        """The hashes under which these names of respondents are found."""
+        key = self._keyring.current(INDEX)
+        folded = {fold(name).casefold() for name in names}
+        return tuple(
+            sorted(blind_index(key, district, RESPONDENT, name) for district in districts for name in folded)
+        )
 
     def sought(self, scopes: Iterable[str], words: Set[str]) -> tuple[tuple[int, ...], ...]:
         """The hashes to look for, all of one of these: for each scope, under each key that is in use."""

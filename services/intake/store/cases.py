@@ -15,7 +15,7 @@ from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.registration import Neighbours, Register
 from services.intake.store.erasure import PERSONAL
 from services.intake.store.rows import CASES, case_of
-from services.intake.store.tokens import write_tokens
+from services.intake.store.traces import write_respondents, write_tokens
 
 MOST_TWINS = 5
 """Cases of the same phone that the answer to a registration names, the newest first."""
@@ -182,7 +182,8 @@ async def _keep_former(tx: Tx, case_ids: Sequence[UUID]) -> None:
         """,
         case_ids,
     )
-    await tx.execute("delete from phone_trace where case_id = any($1)", case_ids)
+    for traces in ("phone_trace", "respondent_trace"):
+        await tx.execute(f"delete from {traces} where case_id = any($1)", case_ids)  # noqa: S608 - a constant
 
 
 async def _write_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
@@ -213,6 +214,7 @@ async def _write_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:
         [phone.last_four for _, phone in phones],
     )
     await write_tokens(tx, [(case.case_id, sealed.tokens) for case, sealed in rows])
+    await write_respondents(tx, [(case.case_id, sealed.respondents) for case, sealed in rows])
 
 
 async def _insert_notes(tx: Tx, cases: Sequence[Case]) -> None:

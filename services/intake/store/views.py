@@ -74,6 +74,8 @@ class IntakeViews:
             ("c.query_code = {}", query.query_code),
             ("p.whole = any({})", query.phones),
             ("p.last_four = any({})", query.last_fours),
+            ("c.grid = {}", query.grid),
+            ("c.case_id in (select case_id from respondent_trace where name = any({}))", query.respondents),
         ):
             if value is not None:
                 where.add(sql, value)

@@ -1,4 +1,5 @@
-"""The table of search tokens: written with its case, made anew from the vault, kept quick to ask."""
+"""What cases are found by beside the phone: tokens of the narrative, names of the other side. Written with
+the case, made anew from the vault, kept quick to ask."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
@@ -15,8 +16,8 @@ AT_ONCE: Final = 200
 SETTLE_EVERY: Final = 5.0
 """Seconds between two sortings of what was written; a search walks through what is not sorted in yet."""
 
-TokensOf = Callable[[Kept, bool], tuple[int, ...]]
-"""The tokens of what is kept, and whether it is an accusation."""
+TracesOf = Callable[[Kept, bool], tuple[Sequence[int], Sequence[bytes]]]
+"""Tokens and names of what is kept; the second argument says whether it is an accusation."""
 
 
 async def write_tokens(tx: Tx, rows: Sequence[tuple[UUID, Sequence[int]]]) -> None:
@@ -37,8 +38,19 @@ async def write_tokens(tx: Tx, rows: Sequence[tuple[UUID, Sequence[int]]]) -> No
     )
 
 
-async def rewrite(database: Database, after: UUID, tokens_of: TokensOf) -> tuple[UUID, int] | None:
-    """Make anew the tokens of the cases that follow this one; the last of them and how many, None at the end.
+async def write_respondents(tx: Tx, rows: Sequence[tuple[UUID, Sequence[bytes]]]) -> None:
+    """The names of the other side of cases that have none here yet."""
+    pairs = sorted((name, case_id) for case_id, names in rows for name in names)
+    if pairs:
+        await tx.execute(
+            "insert into respondent_trace (name, case_id) select * from unnest($1::bytea[], $2::uuid[])",
+            [name for name, _ in pairs],
+            [case_id for _, case_id in pairs],
+        )
+
+
+async def rewrite(database: Database, after: UUID, traces_of: TracesOf) -> tuple[UUID, int] | None:
+    """Make anew the traces of the cases that follow this one; the last of them and how many, None at the end.
 
     The cases are locked, so that no amendment is overwritten by what was said before it.
     """
@@ -55,15 +67,18 @@ async def rewrite(database: Database, after: UUID, tokens_of: TokensOf) -> tuple
             "select v.*, c.kind from vault v join intake_case c using (case_id) where v.case_id = any($1)",
             case_ids,
         )
+        made = sorted(_traces(row, traces_of) for row in rows)
         await tx.execute("delete from search_token where case_id = any($1)", case_ids)
-        await write_tokens(tx, sorted(_tokens(row, tokens_of) for row in rows))
+        await write_tokens(tx, [(case_id, tokens) for case_id, tokens, _ in made])
+        await tx.execute("delete from respondent_trace where case_id = any($1)", case_ids)
+        await write_respondents(tx, [(case_id, names) for case_id, _, names in made])
     return case_ids[-1], len(rows)
 
 
-def _tokens(row: Any, tokens_of: TokensOf) -> tuple[UUID, tuple[int, ...]]:
+def _traces(row: Any, traces_of: TracesOf) -> tuple[UUID, Sequence[int], Sequence[bytes]]:
     fields = dict(row)
     secret = fields.pop("kind") == SEALED_KIND
-    return row["case_id"], tokens_of(Kept(**fields), secret)
+    return row["case_id"], *traces_of(Kept(**fields), secret)
 
 
 async def settle(database: Database, pulse: Pulse) -> None:
