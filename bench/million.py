@@ -132,6 +132,7 @@ async def fill(count: int, say: Say) -> Sequence[Told]:
     vault, tales = Vault(Keyring.open(here.home.keys), common()), Tales(seed=7)
     key, begun = vault.new_key(), datetime.now(UTC) - timedelta(days=DAYS)
     known: list[Told] = []
+    start = datetime.now(UTC)
     connection = await asyncpg.connect(of_database(here.postgres, database_name("intake")))
     try:
         index = await connection.fetchval("select pg_get_indexdef('search_token_tokens'::regclass)")
@@ -148,7 +149,7 @@ async def fill(count: int, say: Say) -> Sequence[Told]:
             for table, columns in COLUMNS.items():
                 await connection.copy_records_to_table(table, columns=columns, records=rows[table])
             if numbers[-1] % 100_000 > 100_000 - AT_ONCE:
-                say(f"  {numbers[-1] + 1:,} cases")
+                say(f"  {numbers[-1] + 1:,} cases after {(datetime.now(UTC) - start).seconds} s")
         await connection.execute("set maintenance_work_mem = '512MB'")
         await connection.execute(index)
         await connection.execute("vacuum analyze")

@@ -4,7 +4,7 @@ Indexes name at most some dozens of cases; their opened texts decide. Nothing is
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -24,48 +24,54 @@ EARLIER: Final = 20
 """Cases that each index names, the newest."""
 
 
-async def duplicates(desk: Desk, draft: Draft, caller: Principal) -> list[Suggestion]:
-    """Earlier matters of this number, as far as the caller may know of them, whose text is like it."""
-    number = _number(draft)
+async def resembling(
+    desk: Desk, draft: Draft, caller: Principal, grid: str | None, category: str | None
+) -> dict[str, list[Suggestion]]:
+    """`duplicates` and `clusters` of a draft, as far as the caller may know of them, best first."""
+    earlier = await _earlier(desk, draft, caller)
+    shared = await _of_others(desk, draft, caller, grid, category)
+    for case_id in earlier:
+        shared.pop(case_id, None)
+    kept = await desk.views.all_kept({*earlier, *shared})
+    texts = {case_id: desk.vault.narrative(one) for case_id, one in kept.items()}
+    same = {
+        case_id: (alike(draft.narrative, texts[case_id]), (PHONE, NARRATIVE))
+        for case_id in earlier
+        if case_id in texts
+    }
+    others = {
+        case_id: (together(draft.narrative, texts[case_id], fields), (*fields, NARRATIVE))
+        for case_id, fields in shared.items()
+        if case_id in texts
+    }
+    return {"duplicates": _best(same, ALIKE), "clusters": _best(others, TOGETHER)}
+
+
+async def _earlier(desk: Desk, draft: Draft, caller: Principal) -> Sequence[UUID]:
+    """The newest matters of the draft's number."""
+    number = read_phone(draft.phone).e164 if draft.phone else None
     if number is None:
         return []
-    found = await _find(desk, caller, **phone_hashes(desk, number, caller.districts))
-    kept = await desk.views.all_kept(found)
-    scores = {
-        case_id: alike(draft.narrative, desk.vault.open(one).story["narrative"])
-        for case_id, one in kept.items()
-    }
-    return _best({one: (score, (PHONE, NARRATIVE)) for one, score in scores.items()}, ALIKE)
+    return await _find(desk, caller, **phone_hashes(desk, number, caller.districts))
 
 
-async def clusters(
+async def _of_others(
     desk: Desk, draft: Draft, caller: Principal, grid: str | None, category: str | None
-) -> list[Suggestion]:
-    """Matters of others of the last days that tell of the same facts: against the same side, or of the same
-    category in the same grid."""
+) -> dict[UUID, list[str]]:
+    """The newest matters of the last days against the same side, and of the same category in the same grid,
+    with the fields that they share."""
     since = desk.now() - timedelta(days=desk.known.limits["CLUSTER_DAYS"])
     of_late = {"registered_from": since.astimezone(LOCAL).date()}
-    shared: dict[UUID, set[str]] = defaultdict(set)
+    shared: dict[UUID, list[str]] = defaultdict(list)
     names = [respondent.name for respondent in draft.respondents if respondent.name]
     if names:
         hashes = desk.vault.names(caller.districts, names)
         for case_id in await _find(desk, caller, respondents=hashes, **of_late):
-            shared[case_id].add(RESPONDENTS)
+            shared[case_id].append(RESPONDENTS)
     if grid is not None and category is not None:
         for case_id in await _find(desk, caller, grid=grid, category=category, **of_late):
-            shared[case_id].add(PLACE)
-    number = _number(draft)
-    scores = {}
-    for case_id, kept in (await desk.views.all_kept(shared)).items():
-        told = desk.vault.open(kept)
-        if number is None or told.phone is None or told.phone.e164 != number:
-            score = together(draft.narrative, told.story["narrative"], shared[case_id])
-            scores[case_id] = score, (*sorted(shared[case_id], reverse=True), NARRATIVE)
-    return _best(scores, TOGETHER)
-
-
-def _number(draft: Draft) -> str | None:
-    return read_phone(draft.phone).e164 if draft.phone else None
+            shared[case_id].append(PLACE)
+    return shared
 
 
 async def _find(desk: Desk, caller: Principal, **asked: Any) -> Sequence[UUID]:
@@ -73,10 +79,10 @@ async def _find(desk: Desk, caller: Principal, **asked: Any) -> Sequence[UUID]:
     return [case.case_id for case, _ in found if stands_alone(case)]
 
 
-def _best(scores: dict[UUID, tuple[float, tuple[str, ...]]], least: float) -> list[Suggestion]:
+def _best(scores: Mapping[UUID, tuple[float, Sequence[str]]], least: float) -> list[Suggestion]:
     ranked = sorted(scores.items(), key=lambda one: -one[1][0])
     return [
-        Suggestion(str(case_id), round(score, 3), because)
+        Suggestion(str(case_id), round(score, 3), tuple(because))
         for case_id, (score, because) in ranked[:SHOWN]
         if score >= least
     ]

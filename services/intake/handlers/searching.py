@@ -45,7 +45,7 @@ async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[st
     hits = [
         answer(case, version)
         for case, version in page
-        if case.case_id in kept and wanted.stands_in(desk.vault.open(kept[case.case_id]).story["narrative"])
+        if case.case_id in kept and wanted.stands_in(desk.vault.narrative(kept[case.case_id]))
     ]
     return hits, page[-1][0].case_id if len(found) > query.limit else None
 

@@ -9,7 +9,7 @@ from services.intake.domain.flags import Entered
 from services.intake.domain.statement import Draft
 from services.intake.domain.suggesting import SHOWN, Suggestion
 from services.intake.handlers.desk import Desk
-from services.intake.handlers.resembling import clusters, duplicates
+from services.intake.handlers.resembling import resembling
 
 
 async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]:
@@ -30,8 +30,7 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
         **about,
         "flags": flags + denied,
         "grids": grids,
-        "duplicates": await duplicates(desk, draft, caller),
-        "clusters": await clusters(desk, draft, caller, grid, category),
+        **await resembling(desk, draft, caller, grid, category),
     }
     return {
         "urgency": desk.known.flags.urgency(judged.said_urgency, judged.flags),
