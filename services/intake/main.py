@@ -20,11 +20,13 @@ from services.intake.domain.reference import FILES, reference
 from services.intake.handlers.alarms import fire
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.sealing import Vault
+from services.intake.handlers.suggesting import follow
 from services.intake.settings import Settings
 from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
 from services.intake.store.closings import apply_closings
 from services.intake.store.erasure import HOLDINGS
+from services.intake.store.suggested import SuggestedStore
 from services.intake.store.traces import settle
 from services.intake.store.views import IntakeViews
 
@@ -41,6 +43,7 @@ async def build(platform: Platform) -> Service:
     desk = Desk(
         shell=shell,
         views=IntakeViews(platform.database),
+        suggested=SuggestedStore(platform.database),
         places=AreaCopy(platform.database, known.places),
         vault=Vault(platform.keyring, known.common),
         known=known,
@@ -48,7 +51,13 @@ async def build(platform: Platform) -> Service:
         new_id=uuid7,
         chance=SystemRandom(),
     )
-    worker = replace(desk, shell=shell.on(platform.worker_database))
+    database = platform.worker_database
+    worker = replace(
+        desk,
+        shell=shell.on(database),
+        views=IntakeViews(database),
+        suggested=SuggestedStore(database),
+    )
     return Service(
         api=platform.app(ROUTERS, desk, holdings=HOLDINGS),
         shell=shell,
@@ -56,7 +65,10 @@ async def build(platform: Platform) -> Service:
         projections=consumers.projections(apply_closings),
         owned_states=[DossierSealed.TOPIC],
         fire=partial(fire, worker),
-        loops=[Loop("search index", partial(settle, platform.worker_database), drain=2, needed=False)],
+        loops=[
+            Loop("search index", partial(settle, database), drain=2, needed=False),
+            Loop("suggestions", partial(follow, worker), drain=2, needed=False),
+        ],
     )
 
 

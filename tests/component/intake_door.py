@@ -39,6 +39,7 @@ from services.intake.handlers.sealing import Vault
 from services.intake.store.areas import AreaCopy
 from services.intake.store.cases import IntakeStore
 from services.intake.store.erasure import HOLDINGS
+from services.intake.store.suggested import SuggestedStore
 from services.intake.store.views import IntakeViews
 from tests.unit.intake.build import DATA, DISTRICT, known
 
@@ -136,6 +137,7 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
     desk = Desk(
         shell=shell,
         views=IntakeViews(database),
+        suggested=SuggestedStore(database),
         places=AreaCopy(database, known().places, lambda: clock.now().timestamp()),
         vault=Vault(keyring, known().common),
         known=known(),

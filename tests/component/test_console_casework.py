@@ -360,6 +360,18 @@ async def test_who_works_on_no_cases_enters_none(
     assert (await page(browser, f"/cases/{CASE}"))[0] == 403
 
 
+async def test_a_case_without_a_kind_shows_what_its_text_suggests(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house)
+    assert "系统建议" not in (await page(operator, f"/cases/{CASE}"))[1]
+    lists = {"kinds": [{"code": "DIS", "score": 0.8, "because": ["邻居"]}], "categories": []}
+    there(house, kind=None, track=None, suggested=lists)
+    text = (await page(operator, f"/cases/{CASE}"))[1]
+    assert "系统建议" in text
+    assert "纠纷调解 80%（邻居）" in text
+
+
 async def test_a_dispatcher_prints_the_notice_of_a_decision(
     house: House, browser: aiohttp.ClientSession
 ) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from libs.db.pool import Database
+from services.intake.handlers.suggesting import suggest_missing
 from tests.component.intake_door import Door, opened
 
 LEAK = "楼上漏水，卧室天花板泡坏了一大片，找他三次都不开门，请社区协调赔偿"
@@ -170,3 +172,35 @@ async def test_bad_input_is_told_with_its_place(door: Door, draft: dict[str, Any
 async def test_who_registers_nothing_gets_no_suggestions(door: Door) -> None:
     answer = await door.post("/v1/suggestions", {"narrative": LEAK}, "auditor")
     assert answer.status == 403
+
+
+async def test_a_case_that_came_without_a_kind_is_suggested_one_by_the_worker(door: Door) -> None:
+    said = {"narrative": "老板拖欠三个月工资不发，要求补发工资", "place": {"address": "锦苑"}}
+    bare = (await door.register(**said)).body["case_id"]
+    sorted_out = (await door.register(**said, kind="DIS")).body["case_id"]
+    assert (await door.get(f"/v1/cases/{bare}")).body["suggested"] is None
+    assert await suggest_missing(door.desk) == 1
+    told = (await door.get(f"/v1/cases/{bare}")).body["suggested"]
+    assert told["categories"][0]["code"] == "D10"
+    assert told["categories"][0]["because"]
+    assert (await door.get(f"/v1/cases/{sorted_out}")).body["suggested"] is None
+    assert await suggest_missing(door.desk) == 0
+
+
+async def test_what_was_amended_is_suggested_for_anew(door: Door) -> None:
+    case_id = (await door.register(narrative="老板拖欠三个月工资不发")).body["case_id"]
+    await suggest_missing(door.desk)
+    changed = {"narrative": "楼上每晚拖动家具，噪音太大睡不着", "reason": "听错了"}
+    answer = await door.ask("PATCH", f"/v1/cases/{case_id}", changed, headers={"if-match": '"1"'})
+    assert answer.status == 200
+    assert await suggest_missing(door.desk) == 1
+    told = (await door.get(f"/v1/cases/{case_id}")).body["suggested"]
+    assert told["categories"][0]["code"] == "D02"
+
+
+async def test_nothing_is_suggested_for_what_was_erased_meanwhile(door: Door) -> None:
+    case_id = UUID((await door.register(narrative="老板拖欠三个月工资不发")).body["case_id"])
+    async with door.database.transaction() as tx:
+        await tx.execute("delete from vault where case_id = $1", case_id)
+    await door.desk.suggested.keep({case_id: {}}, door.clock.now())
+    assert await door.desk.suggested.of(case_id) is None

@@ -18,6 +18,10 @@ ACT_FIELDS: Final[Mapping[str, str]] = {
 """What the fields of acts are called."""
 
 
+SUGGESTED: Final = 3
+"""Suggestions of a kind that the page shows."""
+
+
 def act_options(words: Words, petition: bool) -> dict[str, Vocabulary]:
     """What may be chosen in the fields of acts; lawful routes are for petitions alone."""
     known = words.vocabularies
@@ -45,12 +49,23 @@ def casefile(file: File, words: Words) -> dict[str, Any]:
     """The values of the page's live part."""
     return {
         "case": _head(file, words),
+        "suggested": _suggested(file.intake, words),
         "facts": [(label, text) for label, text in _facts(file.intake, words) if text],
         "attempts": None if file.attempts is None else [_attempt(row, words) for row in file.attempts],
         "clocks": [*_clocks_of_intake(file.intake, words), *_clocks(file.mediation, words)],
         "messages": None if file.messages is None else [_message(row, words) for row in file.messages],
         "tasks": [_task(row, words) for row in (file.mediation or {}).get("tasks", ())],
     }
+
+
+def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
+    """What the text of a case without a kind suggests, each with what speaks for it."""
+    told = intake.get("suggested") or {}
+    return [
+        (label, "；".join(f"{offer['word']} {offer['share']}（{offer['because']}）" for offer in offers))
+        for label, vocabulary in (("类型", "kinds"), ("类别", "categories"))
+        if (offers := [words.offer(vocabulary, one) for one in told.get(vocabulary, ())[:SUGGESTED]])
+    ]
 
 
 def _head(file: File, words: Words) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Words:
                 for flag in told["flags"]
             ],
             "choices": [
-                (field, label, [self._offer(vocabulary, one) for one in told[vocabulary][:OFFERED]])
+                (field, label, [self.offer(vocabulary, one) for one in told[vocabulary][:OFFERED]])
                 for field, label, vocabulary in (
                     ("kind", "类型", "kinds"),
                     ("category", "类别", "categories"),
@@ -104,7 +104,8 @@ class Words:
             "because": "、".join(self.of("alike", field) for field in one["because"]),
         }
 
-    def _offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:
+    def offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:
+        """A suggestion in words: its code, word, share, and what speaks for it."""
         return {
             "code": one["code"],
             "word": self.of(vocabulary, one["code"]),

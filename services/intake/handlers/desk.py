@@ -84,6 +84,19 @@ class Views(Protocol):
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
 
 
+class Suggested(Protocol):
+    """Where suggestions for cases without a kind are kept."""
+
+    async def lacking(self, limit: int) -> Sequence[UUID]:
+        """The oldest cases without a kind that have none yet."""
+
+    async def keep(self, made: Mapping[UUID, Any], at: datetime) -> None:
+        """Keep the suggestions of these cases."""
+
+    async def of(self, case_id: UUID) -> Any | None:
+        """Those of one case."""
+
+
 class Gazetteer(Protocol):
     """Where addresses are looked up."""
 
@@ -108,6 +121,7 @@ class Desk:
 
     shell: Runs
     views: Views
+    suggested: Suggested
     places: Gazetteer
     vault: Vault
     known: Reference

@@ -24,7 +24,7 @@ _LAST_FOUR: Final = re.compile(r"\d{4}")
 
 
 async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any], int]:
-    """A case with its personal fields masked, and its version."""
+    """A case with its personal fields masked, and its version; without a kind, what its text suggests."""
     outcome = await desk.shell.submit(work(LOOK, case_id, Look(), asked))
     kept = await desk.views.kept(case_id)
     if kept is None:
@@ -32,7 +32,8 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
     hidden = desk.known.flags.hide_contact(outcome.body["flags"])
     hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
     shown = masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide)
-    return {**outcome.body, **shown}, outcome.version
+    suggested = await desk.suggested.of(case_id) if outcome.body["kind"] is None else None
+    return {**outcome.body, **shown, "suggested": suggested}, outcome.version
 
 
 async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:

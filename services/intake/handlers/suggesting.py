@@ -1,8 +1,11 @@
-"""`POST /v1/suggestions`: what a text suggests, with the reasons; nothing is kept and nothing decided."""
+"""What a text suggests, with the reasons: on demand (`POST /v1/suggestions`) nothing is kept; for a case that
+came without a kind the worker keeps it, to be shown. Nothing is decided by it."""
 
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
+from libs.runtime.loops import Pulse
 from libs.web.errors import FieldError, Invalid
 from libs.web.principal import Principal
 from services.intake.domain.flags import Entered
@@ -10,6 +13,10 @@ from services.intake.domain.statement import Draft
 from services.intake.domain.suggesting import SHOWN, Suggestion
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.resembling import resembling
+
+AT_ONCE: Final = 50
+EVERY: Final = 1.0
+"""Seconds between looks for cases without a kind."""
 
 
 async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]:
@@ -23,7 +30,7 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
     flags = [Suggestion(code, 1.0, judged.because[code]) for code in judged.flags]
     denied = [Suggestion(code, 0.0, judged.because[code]) for code in judged.denied]
     about = desk.known.suggester.suggest(draft.narrative, judged.flags)
-    grids = await _grids(desk, draft.address or "", caller)
+    grids = await _grids(desk, draft.address or "", caller.districts)
     grid = grids[0].code if len(grids) == 1 else None
     category = draft.category or next((one.code for one in about["categories"]), None)
     lists = {
@@ -34,15 +41,49 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
     }
     return {
         "urgency": desk.known.flags.urgency(judged.said_urgency, judged.flags),
-        **{name: [asdict(one) for one in suggestions] for name, suggestions in lists.items()},
+        **_told(lists),
     }
 
 
-async def _grids(desk: Desk, address: str, caller: Principal) -> list[Suggestion]:
+async def follow(desk: Desk, pulse: Pulse) -> None:
+    """Suggest for whatever arrives without a kind, until told to stop."""
+    while not pulse.stopping:
+        if await suggest_missing(desk) < AT_ONCE:
+            await pulse.pause(EVERY)
+        pulse.beat()
+
+
+async def suggest_missing(desk: Desk) -> int:
+    """Suggest for the next cases that came without a kind; how many there were.
+
+    Kinds, categories and lawful routes, and grids where the place is not known: what else is suggested
+    depends on who asks.
+    """
+    case_ids = await desk.suggested.lacking(AT_ONCE)
+    kept = await desk.views.all_kept(case_ids)
+    made = {}
+    for case_id, sealed in kept.items():
+        case = await desk.views.case(case_id)
+        if case is not None:
+            story = desk.vault.open(sealed).story
+            lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
+            if case.facts.grid is None:
+                lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
+            made[case_id] = _told(lists)
+    if made:
+        await desk.suggested.keep(made, desk.now())
+    return len(case_ids)
+
+
+def _told(lists: Mapping[str, Sequence[Suggestion]]) -> dict[str, Any]:
+    return {name: [asdict(one) for one in suggestions] for name, suggestions in lists.items()}
+
+
+async def _grids(desk: Desk, address: str, districts: Container[str]) -> list[Suggestion]:
     found = {
         grid: words
         for district, places in (await desk.places.current()).items()
-        if district in caller.districts
+        if district in districts
         for grid, words in places.candidates(address).items()
     }
     share = round(1 / len(found), 3) if found else 0.0

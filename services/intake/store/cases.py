@@ -182,8 +182,8 @@ async def _keep_former(tx: Tx, case_ids: Sequence[UUID]) -> None:
         """,
         case_ids,
     )
-    for traces in ("phone_trace", "respondent_trace"):
-        await tx.execute(f"delete from {traces} where case_id = any($1)", case_ids)  # noqa: S608 - a constant
+    for table in ("phone_trace", "respondent_trace", "suggested"):
+        await tx.execute(f"delete from {table} where case_id = any($1)", case_ids)  # noqa: S608 - a constant
 
 
 async def _write_sealed(tx: Tx, rows: Sequence[tuple[Case, Sealed]]) -> None:

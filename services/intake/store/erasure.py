@@ -4,7 +4,15 @@ from typing import Final
 
 from libs.db.erasure import Holdings
 
-PERSONAL: Final = ("vault", "vault_former", "phone_trace", "search_token", "respondent_trace", "note")
+PERSONAL: Final = (
+    "vault",
+    "vault_former",
+    "phone_trace",
+    "search_token",
+    "respondent_trace",
+    "suggested",
+    "note",
+)
 
 HOLDINGS: Final = Holdings(
     erased="select state = 'erased' from intake_case where case_id = $1",
