@@ -67,7 +67,8 @@ def bench(names: Annotated[list[Name] | None, typer.Argument()] = None) -> None:
     pages = {(): (figures.PAGE, "make bench"), (Name.SEARCH,): (search.PAGE, "python -m bench search")}
     if written := pages.get(tuple(names or ())):
         place, command = written
-        command = ("BENCH_LONG=1 " if figures.long() else "") + command
+        said = [f"{name}={os.environ[name]}" for name in ("BENCH_LONG", "BENCH_CASES") if name in os.environ]
+        command = " ".join([*said, command])
         figures.write(place, sections, command=command, busy=busy, pace=told)
         console.print(f"Written to {place}.")
     sys.exit(any(row.met is False for section in sections for row in section.rows))
