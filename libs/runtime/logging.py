@@ -27,11 +27,11 @@ FIELDS = frozenset(
     " error error_type error_at error_cause sqlstate reason fault attempt"
     # whose work: ids and codes
     " case_id event_id other_id message_id dead_letter_id key_id org_id district actor_kind use_case rule"
-    " code kind track state template party channel type version flag action"
+    " import_id code kind track state template party channel type version flag action"
     # doors
     " method route status topic partition offset consumer group key_version provider"
     # loops, numbers, times
-    " loop part step pool port host count size rows lag seconds duration_ms budget_s age_s due_at due_on"
+    " loop part step pool port host count size row rows lag seconds duration_ms budget_s age_s due_at due_on"
     " as_of batch bucket year provisional mode".split()
 )
 

@@ -1,16 +1,20 @@
 """The guard of request bodies: size, media type and soundness, before anything else looks at them."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import orjson
 from fastapi import params
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope
 
 from libs.web.errors import FieldError, Invalid, TooLarge
-from libs.web.problems import Refused, pointer
-from libs.web.refusals import MalformedJson, UnsupportedMedia
+from libs.web.fieldfaults import pointer
+from libs.web.problems import Refused
+from libs.web.refusals import BadRequest, MalformedJson, SlowRequest, UnsupportedMedia
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -21,18 +25,26 @@ MAX_BODY = 256 * 1024
 MAX_DEPTH = 64
 """Nested lists and objects; deeper ones serve nobody but those who want a stack to overflow."""
 
+LONGEST_UPLOAD = 600.0
+"""Seconds in which a body that streams has come to its end."""
+
 BODY = "heshi.body"
-"""The scope's name for the raw bytes, once they were read; idempotency keys are bound to them."""
+"""The scope's name for the raw bytes, once they were read (their SHA-256 where they streamed); idempotency
+keys are bound to them."""
 
-_MAX_BYTES = "x-max-bytes"
+UTF8 = ("utf-8", "utf8")
+
+_MAX_BYTES, _CHARSETS = "x-max-bytes", "x-charsets"
 
 
-def accepts(*media: str, max_bytes: int = MAX_BODY) -> dict[str, Any]:
-    """`openapi_extra` of a route that takes other media types than JSON, or larger bodies.
+def accepts(*media: str, max_bytes: int = MAX_BODY, charsets: tuple[str, ...] = UTF8) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes other media types or charsets than JSON, or larger bodies.
 
-    What exceeds `MAX_BODY` streams to the route instead of being collected, outside the request's deadline.
+    What exceeds `MAX_BODY` streams to the route instead of being collected, outside the request's deadline:
+    read it by `uploaded`.
     """
-    return {"requestBody": {"content": {kind: {} for kind in media}}, _MAX_BYTES: max_bytes}
+    described = {"requestBody": {"content": {kind: {} for kind in media}}, _MAX_BYTES: max_bytes}
+    return described if charsets == UTF8 else {**described, _CHARSETS: charsets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Rule:
 
     media: tuple[str, ...] = (JSON,)
     max_bytes: int = MAX_BODY
+    charsets: tuple[str, ...] = UTF8
 
     @property
     def streams(self) -> bool:
@@ -54,7 +67,7 @@ def rule_of(route: Any) -> Rule:
     """The rule that a route declares: by `accepts`, else forms for form parameters, else JSON."""
     extra: Mapping[str, Any] = getattr(route, "openapi_extra", None) or {}
     if _MAX_BYTES in extra:
-        return Rule(tuple(extra["requestBody"]["content"]), extra[_MAX_BYTES])
+        return Rule(tuple(extra["requestBody"]["content"]), extra[_MAX_BYTES], extra.get(_CHARSETS, UTF8))
     field = getattr(route, "body_field", None)
     return Rule(FORMS) if field is not None and isinstance(field.field_info, params.Form) else _JSON_RULE
 
@@ -97,15 +110,11 @@ class Guard:
             raise Refused(TooLarge(f"at most {rule.max_bytes} bytes"))
         if length in (b"", b"0") and b"transfer-encoding" not in headers:
             return None
-        kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
-        charset = parameters.partition("charset=")[2].strip(' "')
-        if (
-            kind.strip() not in rule.media
-            or charset not in ("", "utf-8", "utf8")
-            or b"content-encoding" in headers
-        ):
-            raise Refused(UnsupportedMedia(f"send {' or '.join(rule.media)} in UTF-8 without a coding"))
-        return kind.strip()
+        kind, charset = _media(headers.get(b"content-type", b"").decode("latin-1"))
+        if kind not in rule.media or charset not in ("", *rule.charsets) or b"content-encoding" in headers:
+            known = "UTF-8" if rule.charsets == UTF8 else " or ".join(rule.charsets)
+            raise Refused(UnsupportedMedia(f"send {' or '.join(rule.media)} in {known} without a coding"))
+        return kind
 
     async def _whole(self, media: str | None) -> Message:
         self.reading = True
@@ -129,6 +138,40 @@ class Guard:
         self._size += len(message.get("body", b""))
         if self._rule is not None and self._size > self._rule.max_bytes:
             raise Refused(TooLarge(f"at most {self._rule.max_bytes} bytes"))
+
+
+def _media(content_type: str) -> tuple[str, str]:
+    """Media type and charset of a `Content-Type`, in lower case."""
+    kind, _, parameters = content_type.lower().partition(";")
+    return kind.strip(), parameters.partition("charset=")[2].strip(' "')
+
+
+def media_of(request: Request) -> str:
+    """The media type that the caller says the body is of; empty for none."""
+    return _media(request.headers.get("content-type", ""))[0]
+
+
+async def uploaded(request: Request, seconds: float = LONGEST_UPLOAD) -> AsyncIterator[bytes]:
+    """The pieces of a body that streams; once they are all read, its idempotency key is bound to them.
+
+    Raises the guard's refusals, 408 for a body that does not end within `seconds`, 400 when the caller goes
+    away.
+    """
+    digest, pieces = sha256(), aiter(request.stream())
+    deadline = asyncio.get_running_loop().time() + seconds
+    try:
+        while True:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(pieces, None)
+            if piece is None:
+                break
+            digest.update(piece)
+            yield piece
+    except TimeoutError:
+        raise SlowRequest from None
+    except ClientDisconnect:
+        raise BadRequest("the body broke off") from None
+    request.scope[BODY] = digest.digest()
 
 
 def check_json(text: bytes) -> None:

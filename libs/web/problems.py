@@ -1,12 +1,11 @@
 """Refusals and faults as `application/problem+json` (RFC 9457), titled in the caller's language."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
-from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,14 +15,11 @@ from libs.db.faults import Fault, classify
 from libs.runtime import telemetry
 from libs.web import fieldtexts
 from libs.web.errors import Busy, FieldError, Invalid, NotFound, Refusal, TooLarge, Unavailable
+from libs.web.fieldfaults import Language, field_error
 from libs.web.refusals import BadRequest, InternalError, MalformedJson, MethodNotAllowed, UnsupportedMedia
-
-Language = Literal["zh", "en"]
 
 MOST_ERRORS = 50
 """Entries of `errors[]`; a body with more faults than that is not read to its end by anybody."""
-
-LONGEST_POINTER = 200
 
 _UNASKED = (0.0, 0)
 
@@ -33,7 +29,6 @@ _BY_STATUS: dict[int, type[Refusal]] = {
     413: TooLarge,
     415: UnsupportedMedia,
 }
-_BUILT_IN = frozenset(get_args(ErrorType))
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -143,11 +138,6 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     return problem(refusal_of(error, spoken), spoken, headers)
 
 
-def pointer(place: Iterable[str | int]) -> str:
-    """A JSON pointer (RFC 6901), cut to `LONGEST_POINTER` characters."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place)[:LONGEST_POINTER]
-
-
 def _entry(error: FieldError, spoken: Language) -> dict[str, str]:
     detail = error.detail or fieldtexts.text(error.code, spoken)
     return {"pointer": error.pointer, "code": error.code, "detail": detail}
@@ -156,23 +146,7 @@ def _entry(error: FieldError, spoken: Language) -> dict[str, str]:
 def _invalid(errors: Sequence[Any], spoken: Language) -> Refusal:
     if any(error["type"] == "json_invalid" for error in errors):
         return MalformedJson()
-    return Invalid(errors=[_field_error(error, spoken) for error in errors[:MOST_ERRORS]])
-
-
-def _field_error(error: Mapping[str, Any], spoken: Language) -> FieldError:
-    """A validator's fault in our words. Places in the body count from its root; those outside keep their
-    first word (`/query/limit`, `/path/case_id`, `/header/if-match`).
-    """
-    place = error["loc"][1:] if error["loc"][:1] == ("body",) else error["loc"]
-    code: str = error["type"]
-    context = error.get("ctx", {})
-    if code in ("value_error", "assertion_error"):
-        detail = str(context.get("error", "")) or fieldtexts.text(code, spoken)
-    elif fieldtexts.known(code) or code in _BUILT_IN:
-        detail = fieldtexts.text(code, spoken, context)
-    else:
-        detail = error["msg"]  # a service's own PydanticCustomError
-    return FieldError(pointer(place), code, detail)
+    return Invalid(errors=[field_error(error, spoken) for error in errors[:MOST_ERRORS]])
 
 
 def _codes(value: object) -> object:

@@ -3,6 +3,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -14,11 +15,13 @@ from libs.clocks.rules import RuleBook
 from libs.events.dossier import DossierSealed
 from libs.runtime.loops import Loop
 from libs.runtime.service import Platform, Reaction, Service, run
+from libs.tables.limits import Limits
 from services.intake import consumers
 from services.intake.api import ROUTERS
 from services.intake.domain.reference import FILES, reference
 from services.intake.handlers.alarms import fire
 from services.intake.handlers.desk import Desk
+from services.intake.handlers.import_worker import Importer
 from services.intake.handlers.sealing import Vault
 from services.intake.handlers.suggesting import follow
 from services.intake.settings import Settings
@@ -26,8 +29,10 @@ from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
 from services.intake.store.closings import apply_closings
 from services.intake.store.erasure import HOLDINGS
+from services.intake.store.imports import ImportStore
 from services.intake.store.suggested import SuggestedStore
 from services.intake.store.traces import settle
+from services.intake.store.trail import AuditTrail
 from services.intake.store.views import IntakeViews
 
 
@@ -39,13 +44,15 @@ async def build(platform: Platform) -> Service:
         RuleBook.load(settings.data / "deadlines.json"),
         platform.calendar,
     )
-    shell = platform.shell(IntakeStore())
+    shell, vault = platform.shell(IntakeStore()), Vault(platform.keyring, known.common)
     desk = Desk(
         shell=shell,
         views=IntakeViews(platform.database),
         suggested=SuggestedStore(platform.database),
         places=AreaCopy(platform.database, known.places),
-        vault=Vault(platform.keyring, known.common),
+        vault=vault,
+        imports=ImportStore(platform.database, vault),
+        trail=AuditTrail(platform.database),
         known=known,
         now=platform.now,
         new_id=uuid7,
@@ -57,6 +64,10 @@ async def build(platform: Platform) -> Service:
         shell=shell.on(database),
         views=IntakeViews(database),
         suggested=SuggestedStore(database),
+        imports=ImportStore(database, vault),
+    )
+    importer = Importer(
+        worker, Limits(rows=settings.imports.rows), timedelta(hours=settings.imports.keep_hours)
     )
     return Service(
         api=platform.app(ROUTERS, desk, holdings=HOLDINGS),
@@ -68,6 +79,7 @@ async def build(platform: Platform) -> Service:
         loops=[
             Loop("search index", partial(settle, database), drain=2, needed=False),
             Loop("suggestions", partial(follow, worker), drain=2, needed=False),
+            Loop("imports", importer.run, needed=False),
         ],
     )
 

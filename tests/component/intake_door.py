@@ -39,7 +39,9 @@ from services.intake.handlers.sealing import Vault
 from services.intake.store.areas import AreaCopy
 from services.intake.store.cases import IntakeStore
 from services.intake.store.erasure import HOLDINGS
+from services.intake.store.imports import ImportStore
 from services.intake.store.suggested import SuggestedStore
+from services.intake.store.trail import AuditTrail
 from services.intake.store.views import IntakeViews
 from tests.unit.intake.build import DATA, DISTRICT, known
 
@@ -132,14 +134,16 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
     home = Home(folder)
     ensure_keys(home)
     keyring, clock, readiness = Keyring.open(home.keys), ManualClock(), Readiness()
-    store = store or IntakeStore()
+    store, vault = store or IntakeStore(), Vault(keyring, known().common)
     shell = Shell(database, store, Surroundings("intake", clock.now, uuid7))
     desk = Desk(
         shell=shell,
         views=IntakeViews(database),
         suggested=SuggestedStore(database),
         places=AreaCopy(database, known().places, lambda: clock.now().timestamp()),
-        vault=Vault(keyring, known().common),
+        vault=vault,
+        imports=ImportStore(database, vault, lease=2),
+        trail=AuditTrail(database),
         known=known(),
         now=clock.now,
         new_id=uuid7,

@@ -256,8 +256,8 @@ class Draft(Said):
     respondents: Annotated[tuple[Respondent, ...], Field(max_length=20)] = ()
 
 
-class Search(Said):
-    """The body of `POST /v1/cases/search`: personal data never stands in a URL (G21)."""
+class Criteria(Said):
+    """Which cases are looked for: personal data never stands in a URL (G21)."""
 
     q: Annotated[str, _text(100, 1), AfterValidator(_cleaned)] | None = None
     phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)] | None = None
@@ -270,8 +270,19 @@ class Search(Said):
     needs: Lack | None = None
     registered_from: Day | None = None
     registered_to: Day | None = None
+
+
+class Search(Criteria):
+    """The body of `POST /v1/cases/search`."""
+
     limit: Annotated[StrictInt, Field(ge=1, le=100)] = 50
     after: Annotated[str, Field(max_length=512)] | None = None
+
+
+class Export(Criteria):
+    """The body of `POST /v1/cases/export`."""
+
+    format: Literal["csv", "xlsx"] = "csv"
 
 
 def check(said: Statement, known: Reference, now: datetime) -> None:

@@ -1,18 +1,20 @@
 """What the use cases need from outside, as the composition root provides it. No driver and no framework."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any, Protocol, Self
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
+from libs.web.errors import FieldError
 from libs.web.principal import Principal
 from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case
+from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
 from services.intake.domain.reference import Reference
-from services.intake.handlers.sealing import Kept, Vault
+from services.intake.handlers.sealing import FileKey, Kept, Vault
 
 
 class Runs(Protocol):
@@ -97,6 +99,83 @@ class Suggested(Protocol):
         """Those of one case."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An import that a worker has in hand, and what it needs of it; `holder` is the worker's sign."""
+
+    holder: UUID
+    told: Import
+    actor: Actor
+    key: FileKey
+    upto: int
+    trace: str | None
+
+
+class Imports(Protocol):
+    """Where files with many matters are kept. The methods of a job raise LeaseLost when another worker has
+    it."""
+
+    async def add_part(self, import_id: UUID, number: int, content: bytes) -> None:
+        """Keep a sealed part of a file that is coming in."""
+
+    async def drop_parts(self, import_id: UUID) -> None:
+        """Forget what came of a file that is not taken."""
+
+    async def open(self, new: Import, content: bytes, key: FileKey, asked: "Asked") -> tuple[Import, bool]:
+        """Begin an import of the parts that were added, unless this credential sent the same content before:
+        then that one, and True."""
+
+    async def find(self, import_id: UUID, actor: Actor) -> Import | None:
+        """An import that this credential sent."""
+
+    async def layout(self, import_id: UUID) -> tuple[tuple[str, ...], FileKey | None]:
+        """The headings of its file, and its key unless it is erased."""
+
+    async def faults(self, import_id: UUID, after: int, limit: int) -> Sequence[Faulty]:
+        """Rows that were refused, in their order."""
+
+    async def lease(self, holder: UUID) -> Job | None:
+        """An import that waits, or that its worker left, for this worker."""
+
+    def parts(self, job: Job) -> AsyncIterator[bytes]:
+        """The parts of its file, opened, in order."""
+
+    async def checked(self, job: Job, rows: int, faulty: Sequence[Faulty]) -> None:
+        """So many more rows were checked."""
+
+    async def all_checked(self, job: Job, headings: Sequence[str]) -> Job:
+        """Every row was checked; now they are taken."""
+
+    async def refused_rows(self, job: Job) -> frozenset[int]:
+        """The numbers of the rows that were refused."""
+
+    async def took(self, job: Job, upto: int, taken: int, faulty: Sequence[Faulty]) -> None:
+        """The rows up to this number were taken or refused."""
+
+    async def finish(self, job: Job) -> None:
+        """All is done: the file is erased."""
+
+    async def give_up(self, job: Job, problem: FieldError) -> None:
+        """The file cannot be read: it is erased."""
+
+    async def release(self, job: Job) -> None:
+        """Let another worker go on at once."""
+
+    async def tidy(self, keep: timedelta) -> None:
+        """Erase what was kept of faulty rows longer than that, and parts whose sender went away."""
+
+
+class LeaseLost(Exception):
+    """Another worker has the import; this one leaves it alone."""
+
+
+class Trail(Protocol):
+    """The audit log, for what concerns no single case."""
+
+    async def record(self, actor: Actor, at: datetime, act: str, **codes: object) -> None:
+        """Who did what; ids and codes only (G25)."""
+
+
 class Gazetteer(Protocol):
     """Where addresses are looked up."""
 
@@ -124,6 +203,8 @@ class Desk:
     suggested: Suggested
     places: Gazetteer
     vault: Vault
+    imports: Imports
+    trail: Trail
     known: Reference
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

@@ -1,13 +1,13 @@
 """`POST /v1/cases` and `…/children`: everything that costs time happens before the queue (G4)."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from random import Random
 from typing import Any, Final
 from uuid import UUID
 
-from libs.db.work import Actor, Outcome, UseCase
+from libs.db.work import Actor, Moment, Outcome, UseCase, Work
 from libs.web.errors import Busy, FieldError, Forbidden, Invalid, NotFound
-from services.intake.domain.case import SEALED_KIND, Origin, visible
+from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed, visible
 from services.intake.domain.children import (
     ParentChanged,
     RegisterChild,
@@ -17,7 +17,8 @@ from services.intake.domain.children import (
     statement_of_child,
 )
 from services.intake.domain.people import Personal, personal
-from services.intake.domain.registration import Judgement, Register, judge
+from services.intake.domain.places import Places
+from services.intake.domain.registration import Judgement, Neighbours, Register, judge
 from services.intake.domain.registration import register as decide
 from services.intake.domain.statement import ChildStatement, Statement, check
 from services.intake.handlers.desk import Asked, Desk, work
@@ -36,16 +37,43 @@ CODE_LENGTH, CODE_TRIES = 8, 3
 
 async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
     """Check, judge and seal a statement, and register it. Raises the typed refusals of each step."""
-    places = await desk.places.current()
+    return await desk.shell.submit(registration(desk, said, asked, await desk.places.current()))
+
+
+def registration(
+    desk: Desk, said: Statement, asked: Asked, places: Mapping[str, Places]
+) -> Work[Case, Register]:
+    """The command that registers a statement, once it is checked, judged and sealed; raises as `register`."""
     district = district_of(said, asked.actor, places)
     check(said, desk.known, asked.at)
     told = personal(said)
     judgement = judge(said, told.phone, desk.known, places[district], asked.at)
     command = Register(**sealed(desk, said, told, judgement, district, asked))
     also = (said.decision.into,) if said.decision and said.decision.into else ()
-    return await desk.shell.submit(
-        work(REGISTER, command.case_id, command, asked, district=district, also=also)
+    return work(REGISTER, command.case_id, command, asked, district=district, also=also)
+
+
+def rehearse(desk: Desk, said: Statement, asked: Asked, places: Mapping[str, Places]) -> None:
+    """Raise what `registration` and its decision would, as far as that does not hang on other cases."""
+    district = district_of(said, asked.actor, places)
+    check(said, desk.known, asked.at)
+    if said.decision is None or said.decision.action == "merge":
+        return
+    judgement = judge(said, None, desk.known, places[district], asked.at)
+    command = Register(
+        known=desk.known,
+        case_id=desk.new_id(),
+        district=district,
+        judgement=judgement,
+        query_codes=(CODE_ALPHABET[:CODE_LENGTH],),
+        happened_on=said.happened_on,
+        origin=None,
+        sealed=Sealed(0, b"", b"", b""),
+        dossier=None,
+        ruling=said.decision,
+        note=None,
     )
+    decide(None, command, Moment(asked.at, asked.actor, 0, desk.new_id, shared=Neighbours()))
 
 
 async def open_child(desk: Desk, parent_id: UUID, body: ChildStatement, asked: Asked) -> Outcome:

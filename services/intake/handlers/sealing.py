@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 from uuid import UUID
 
-from libs.db.work import State
+from libs.db.work import IdempotencyKey, State
 from libs.events.base import CaseFacts
 from libs.events.dossier import DossierSealed
 from libs.privacy import searchtokens, vault
@@ -41,6 +42,27 @@ class Kept:
     story: bytes
 
 
+class FileKey:
+    """The data key of one file that came in: its parts and what is kept of its rows open with it alone, each
+    in its own place."""
+
+    def __init__(self, keyring: Keyring, wrapped: vault.WrappedKey) -> None:
+        self.wrapped = wrapped
+        self._key = vault.unwrap(keyring, wrapped)
+
+    def seal(self, table: str, file: UUID, number: int, content: bytes) -> bytes:
+        """The content as it may be stored in that row."""
+        return vault.seal(content, self._key, **self._place(table, file, number))
+
+    def open(self, table: str, file: UUID, number: int, sealed: bytes) -> bytes:
+        """The content again; raises SealBroken for that of another row."""
+        return vault.unseal(sealed, self._key, **self._place(table, file, number))
+
+    def _place(self, table: str, file: UUID, number: int) -> Any:
+        row = f"{file}/{number}"
+        return {"table": table, "column": "content", "row": row, "key_version": self.wrapped.version}
+
+
 class Vault:
     """Seals and opens with the keys of this service; holds no plain text."""
 
@@ -56,6 +78,23 @@ class Vault:
     def key_of(self, kept: Kept) -> CaseKey:
         """The data key of a case that exists."""
         return CaseKey(self._keyring, vault.WrappedKey(PURPOSE, kept.key_version, kept.data_key))
+
+    def new_file_key(self) -> FileKey:
+        """A data key of its own for a file."""
+        return FileKey(self._keyring, vault.new_data_key(self._keyring, PURPOSE))
+
+    def file_key(self, version: int, wrapped: bytes) -> FileKey:
+        """The data key of a file that is kept."""
+        return FileKey(self._keyring, vault.WrappedKey(PURPOSE, version, wrapped))
+
+    def row_key(self, file: UUID, number: int) -> IdempotencyKey:
+        """What makes the taking of a file's row repeatable, also after a key was rotated."""
+        scope = sha256(f"import\n{file}\n{number}".encode()).digest()
+        return IdempotencyKey(scope, scope)
+
+    def fingerprint(self, digest: bytes) -> bytes:
+        """By what a file is known again: a keyed hash of its SHA-256."""
+        return self._keyring.hmac(INDEX, b"file\n" + digest)
 
     def close(self, key: CaseKey, case_id: UUID, district: str, said: Personal, *, secret: bool) -> Sealed:
         """A case's personal part, and what it is found by: its applicant's phone, words of its narrative."""

@@ -15,7 +15,8 @@ from libs.db.faults import Away, Conflict
 from libs.runtime.telemetry import span
 from libs.web import errors, refusals
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, Refusal, Unauthorised, Unavailable
-from libs.web.problems import MOST_ERRORS, Refused, language, pointer, problem, refusal_of
+from libs.web.fieldfaults import pointer
+from libs.web.problems import MOST_ERRORS, Refused, language, problem, refusal_of
 
 EVERY_REFUSAL = [
     kind

@@ -1,0 +1,35 @@
+"""What intake's doors share: who may enter, and who asks."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from libs.runtime.telemetry import traceparent
+from libs.web.asgi import received_at
+from libs.web.auth import staff
+from libs.web.idempotency import idempotency
+from libs.web.principal import Principal
+from services.intake.domain.case import DISPATCHERS, REGISTRARS, SEALED_OFFICERS, SUPERVISORS
+from services.intake.handlers.desk import Asked, Desk
+
+Caller = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS))]
+Dispatcher = Annotated[Principal, Depends(staff(*DISPATCHERS, *SEALED_OFFICERS))]
+Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))]
+
+
+def desk_of(request: Request) -> Desk:
+    """The tools of the use cases."""
+    desk: Desk = request.app.state.container
+    return desk
+
+
+def command_of(request: Request, caller: Principal, *, version: int | None = None) -> Asked:
+    """A request that acts, made repeatable by its key, or by the version that it names."""
+    key = idempotency(request, caller, required=request.method == "POST")
+    return Asked(caller.actor(), received_at(request), key, version, traceparent())
+
+
+def inquiry_of(request: Request, caller: Principal) -> Asked:
+    """A request that changes nothing."""
+    return Asked(caller.actor(), received_at(request), trace=traceparent())
