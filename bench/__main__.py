@@ -1,6 +1,6 @@
 """Measure the stack and say where it stands against its aims.
 
-    python -m bench [start] [chain] [console] [intake] [consumer] [relay]
+    python -m bench [start] [chain] [console] [intake] [imports] [consumer] [relay]
     python -m bench search
 
 Everything runs in a folder of its own that goes with the end. Without names all but `search` is measured and
@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import chain, consumer, figures, intake, processes, relay, search, start
+from bench import chain, consumer, figures, imports, intake, processes, relay, search, start
 from bench import console as pages
 from bench.cases import add_organisations
 from bench.figures import Section
@@ -34,6 +34,7 @@ class Name(StrEnum):
     CHAIN = "chain"
     CONSOLE = "console"
     INTAKE = "intake"
+    IMPORTS = "imports"
     CONSUMER = "consumer"
     RELAY = "relay"
     SEARCH = "search"
@@ -93,14 +94,17 @@ def measured(wanted: Collection[Name], console: Console) -> Iterator[Section]:
         if Name.CONSOLE in wanted:
             console.print("The console:")
             yield asyncio.run(pages.measure(console.print))
-    if {Name.INTAKE, Name.CONSUMER, Name.RELAY}.isdisjoint(wanted):
+    if {Name.INTAKE, Name.IMPORTS, Name.CONSUMER, Name.RELAY}.isdisjoint(wanted):
         return
     with supervised("--only=postgres,kafka,intake"):
         console.print("Intake alone:")
         if Name.INTAKE in wanted:
             yield asyncio.run(intake.measure(console.print))
-        else:
+        elif not {Name.CONSUMER, Name.RELAY}.isdisjoint(wanted):
             asyncio.run(intake.fill(console.print))
+        if Name.IMPORTS in wanted:
+            console.print("Imports:")
+            yield asyncio.run(imports.measure(console.print))
     with supervised("--only=postgres,kafka"):
         if Name.CONSUMER in wanted:
             console.print("One consumer:")

@@ -14,21 +14,24 @@ _PIECE: Final = 2**20
 
 def read(file: BinaryIO, limits: Limits) -> Iterator[tuple[int, list[object]]]:
     """Every row with its number from 1. Raises BadTable: `not_text`, `malformed` (quotes), `row_too_long`."""
-    lines = _Lines(io.TextIOWrapper(file, _encoding(file), "strict", newline=""), limits.row_characters)
-    rows = csv.reader(lines, strict=True)
-    number = 0
-    while True:
-        number += 1
-        lines.begin(number)
-        try:
-            cells = next(rows)
-        except StopIteration:
-            return
-        except UnicodeError:
-            raise BadTable("not_text", number) from None
-        except csv.Error:
-            raise BadTable("malformed", number) from None
-        yield number, list(cells)
+    text = io.TextIOWrapper(file, _encoding(file), "strict", newline="")
+    lines = _Lines(text, limits.row_characters)
+    rows, number = csv.reader(lines, strict=True), 0
+    try:
+        while True:
+            number += 1
+            lines.begin(number)
+            try:
+                cells = next(rows)
+            except StopIteration:
+                return
+            except UnicodeError:
+                raise BadTable("not_text", number) from None
+            except csv.Error:
+                raise BadTable("malformed", number) from None
+            yield number, list(cells)
+    finally:
+        text.detach()  # else it would close the file, which is its caller's
 
 
 def _encoding(file: BinaryIO) -> str:

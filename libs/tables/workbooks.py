@@ -73,12 +73,13 @@ class _Scan:
         self._depth = 0
         self._is_sheet = False
         self._row = self._column = 0
-        self._formula = self._value = False
+        self._formula = self._shown = False
+        self._parser = expat.ParserCreate()
 
     def part(self, name: str, content: Any) -> None:
         """One part. Raises ExpatError, BadZipFile or BadTable."""
         self._name, self._depth, self._is_sheet, self._row = name, 0, False, 0
-        parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._doctype
@@ -109,11 +110,12 @@ class _Scan:
             self._row, self._column = _number(attributes.get("r"), self._row + 1), 0
         elif local == "c":
             self._column += 1
-            self._formula = self._value = False
+            self._formula = self._shown = False
             if (place := attributes.get("r")) is not None:
                 self._row, self._column = _place(place)
         elif local in ("v", "is"):
-            self._value = True
+            if self._formula:
+                self._parser.CharacterDataHandler = self._text
             if self._column > self._limits.columns:
                 raise BadTable("too_many_columns", self._row)
             if self._row > self._limits.rows + 1:
@@ -124,9 +126,12 @@ class _Scan:
     def _end(self, name: str) -> None:
         self._depth -= 1
         if self._is_sheet and self._formula and name.endswith(" c"):
-            self._formula = False
-            if not self._value:
+            self._formula, self._parser.CharacterDataHandler = False, None
+            if not self._shown:
                 raise BadTable("formula_without_value", self._row)
+
+    def _text(self, text: str) -> None:
+        self._shown = True
 
 
 def _number(text: str | None, otherwise: int) -> int:

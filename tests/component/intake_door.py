@@ -129,8 +129,10 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(database: Database, folder: Path, store: IntakeStore | None = None) -> AsyncIterator[Door]:
-    """Intake on this database until the block ends."""
+async def opened(
+    database: Database, folder: Path, store: IntakeStore | None = None, seed: int = 4
+) -> AsyncIterator[Door]:
+    """Intake on this database until the block ends; `seed` decides the query codes."""
     home = Home(folder)
     ensure_keys(home)
     keyring, clock, readiness = Keyring.open(home.keys), ManualClock(), Readiness()
@@ -147,7 +149,7 @@ async def opened(database: Database, folder: Path, store: IntakeStore | None = N
         known=known(),
         now=clock.now,
         new_id=uuid7,
-        chance=Random(4),
+        chance=Random(seed),
     )
     edge = Edge(
         clock=clock,

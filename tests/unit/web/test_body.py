@@ -1,18 +1,33 @@
 """What a body must be before anything else looks at it."""
 
+import asyncio
 import json
 from collections.abc import Iterable
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 from starlette.types import Message
 
-from libs.web.body import BODY, FORMS, JSON, MAX_BODY, MAX_DEPTH, Guard, accepts, check_json, rule_of
+from libs.web.body import (
+    BODY,
+    FORMS,
+    JSON,
+    MAX_BODY,
+    MAX_DEPTH,
+    Guard,
+    accepts,
+    check_json,
+    rule_of,
+    uploaded,
+)
 from libs.web.errors import Refusal
 from libs.web.problems import Refused
+from libs.web.refusals import BadRequest, SlowRequest
 
 Headers = dict[str, str]
 
@@ -245,3 +260,42 @@ def test_any_other_bytes_are_refused_and_nothing_else_happens(text: bytes) -> No
         json.loads(text.decode())
     except ValueError:
         assert not accepted(text)
+
+
+async def test_a_route_may_take_other_charsets() -> None:
+    route = SimpleNamespace(openapi_extra=accepts("text/csv", charsets=("utf-8", "gb18030")))
+    assert (await Reading([b"a"], sent(b"a", "text/csv; charset=GB18030"), route).guard())["body"] == b"a"
+    assert (await Reading([b"a"], sent(b"a", "text/csv; charset=utf-16"), route).refusal()).status == 415
+    plain = SimpleNamespace(openapi_extra=accepts("text/csv"))
+    assert (await Reading([b"a"], sent(b"a", "text/csv; charset=gb18030"), plain).refusal()).status == 415
+
+
+def upload(*messages: Message) -> Request:
+    waiting = list(messages)
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.sleep(3_600)
+        return waiting.pop(0)
+
+    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_an_upload_comes_in_pieces_and_binds_its_key_to_them_at_the_end() -> None:
+    request = upload(piece(b"ab"), piece(b"c", more=False))
+    pieces = uploaded(request)
+    assert await anext(pieces) == b"ab"
+    assert BODY not in request.scope
+    assert [part async for part in pieces if part] == [b"c"]
+    assert request.scope[BODY] == sha256(b"abc").digest()
+
+
+async def test_an_upload_that_stalls_or_breaks_off_is_refused() -> None:
+    with pytest.raises(SlowRequest):
+        [part async for part in uploaded(upload(piece(b"ab")), seconds=0.01)]
+    with pytest.raises(BadRequest):
+        [part async for part in uploaded(upload(piece(b"ab"), {"type": "http.disconnect"}))]
