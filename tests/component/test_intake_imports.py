@@ -38,8 +38,8 @@ async def test_each_row_is_a_case_of_its_sender(desk: Desk, file: bytes, media: 
     assert answer.headers["location"] == f"/v1/imports/{answer.body['import_id']}"
     await desk.work()
     told = await desk.told(answer)
-    assert {name: told[name] for name in ("state", "rows", "checked", "taken", "refused", "errors")} == {
-        "state": "done", "rows": 2, "checked": 2, "taken": 2, "refused": 0, "errors": None,
+    assert {name: told[name] for name in ("state", "rows", "checked", "taken", "refused", "error_file")} == {
+        "state": "done", "rows": 2, "checked": 2, "taken": 2, "refused": 0, "error_file": None,
     }  # fmt: skip
     found = (await desk.door.get("/v1/cases")).body["items"]
     assert [item["kind"] for item in found] == ["DIS", "DIS"]
@@ -80,7 +80,7 @@ async def test_refused_rows_come_back_with_reasons_and_are_taken_when_mended(des
     assert (early.status, early.body["state"], early.body["allowed"]) == (409, "received", ["done"])
     await desk.work()
     told = await desk.told(answer)
-    assert (told["taken"], told["refused"], told["errors"]) == (2, 2, path)
+    assert (told["taken"], told["refused"], told["error_file"]) == (2, 2, path)
     status, file, headers = await desk.fetch("GET", path)
     assert (status, headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert headers["content-disposition"] == 'attachment; filename="errors.csv"'
@@ -103,9 +103,9 @@ async def test_refused_rows_come_back_with_reasons_and_are_taken_when_mended(des
 
 async def test_refused_rows_of_a_workbook_come_back_as_a_workbook(desk: Desk) -> None:
     told = await desk.taken(xlsx_file(row(1, 人数="0")), media=XLSX)
-    _, _, headers = await desk.fetch("GET", told["errors"])
+    _, _, headers = await desk.fetch("GET", told["error_file"])
     assert headers["content-type"] == XLSX
-    assert (await desk.table("xlsx", told["errors"]))[1][-1] == "人数：不得小于 1"
+    assert (await desk.table("xlsx", told["error_file"]))[1][-1] == "人数：不得小于 1"
 
 
 async def test_what_only_the_taking_shows_is_told_too(desk: Desk) -> None:
@@ -114,7 +114,7 @@ async def test_what_only_the_taking_shows_is_told_too(desk: Desk) -> None:
         csv_file(row(1, 外部编号="2026-1"), row(2, 外部编号="2026-2"), row(3, 外部编号="2026-2"))
     )
     assert (told["checked"], told["taken"], told["refused"]) == (3, 1, 2)
-    reasons = [line[-1] for line in (await desk.table("csv", told["errors"]))[1:]]
+    reasons = [line[-1] for line in (await desk.table("csv", told["error_file"]))[1:]]
     assert reasons[0] == f"该外部编号已登记（{first.body['case_id']}）"
     assert reasons[1].startswith("该外部编号已登记（")
 
@@ -216,7 +216,7 @@ async def test_no_word_of_a_file_lies_open_and_all_of_it_goes_in_time(desk: Desk
     await desk.door.desk.imports.tidy(timedelta(0))
     assert await desk.counts() == (1, 0, 0, 0)
     told = await desk.told(answer)
-    assert (told["state"], told["refused"], told["errors"]) == ("done", 1, None)
+    assert (told["state"], told["refused"], told["error_file"]) == ("done", 1, None)
     assert (await desk.door.get(f"/v1/imports/{answer.body['import_id']}/errors")).status == 404
 
 

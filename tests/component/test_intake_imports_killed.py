@@ -25,7 +25,7 @@ async def all_is_there_once(desk: Desk, import_id: str) -> None:
     numbers = [case["external_ref"] for case in found]
     assert sorted(numbers) == sorted(f"2026-{n}" for n in range(ROWS) if n not in FAULTY)
     assert len(await desk.door.rows("select 1 from event")) == taken
-    assert len(await desk.table("csv", told["errors"])) == 1 + len(FAULTY)
+    assert len(await desk.table("csv", told["error_file"])) == 1 + len(FAULTY)
     assert (await desk.counts())[1] == 0
 
 

@@ -167,6 +167,9 @@ def test_the_operators_calls_do_what_their_page_says(heshi: Heshi) -> None:
     assert not re.findall(r'"status": [45]\d\d', told)
     for state in ("registered", "accepted", "merged"):
         assert f'"state": "{state}"' in told
+    assert '"合计"' in told
+    assert '"taken": 1' in told
+    assert "人数：应为整数" in told
     assert '"kind": "CON"' in told
     assert '"working": [' in told
 

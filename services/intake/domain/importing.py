@@ -53,7 +53,7 @@ class Import:
             "checked": self.checked,
             "taken": self.taken,
             "refused": self.refused,
-            "errors": f"/v1/imports/{self.import_id}/errors" if has_errors else None,
+            "error_file": f"/v1/imports/{self.import_id}/errors" if has_errors else None,
             "problem": self.problem
             and {
                 "pointer": self.problem.pointer,

@@ -16,10 +16,10 @@ DONE = replace(WAITING, state="done", rows=5, checked=5, taken=3, refused=2, fin
 
 
 def test_progress_names_the_error_file_only_while_there_is_one() -> None:
-    assert WAITING.answer("zh")["errors"] is None
-    assert DONE.answer("zh")["errors"] == f"/v1/imports/{ID}/errors"
-    assert replace(DONE, erased=True).answer("zh")["errors"] is None
-    assert replace(DONE, taken=5, refused=0).answer("zh")["errors"] is None
+    assert WAITING.answer("zh")["error_file"] is None
+    assert DONE.answer("zh")["error_file"] == f"/v1/imports/{ID}/errors"
+    assert replace(DONE, erased=True).answer("zh")["error_file"] is None
+    assert replace(DONE, taken=5, refused=0).answer("zh")["error_file"] is None
 
 
 def test_times_are_told_as_people_here_read_them() -> None:
