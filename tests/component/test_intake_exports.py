@@ -62,9 +62,14 @@ async def test_the_file_says_what_it_is(desk: Desk) -> None:
 
 
 async def test_the_criteria_of_the_search_choose_the_rows(desk: Desk) -> None:
-    wanted = (await desk.door.register(kind="CON", applicant=WHO)).body["case_id"]
+    wanted = (await desk.door.register(kind="CON", applicant=WHO, narrative="装修噪声")).body["case_id"]
     await desk.door.register(kind="DIS", applicant={"phone": "13800000002"})
-    for criteria in ({"kind": "CON"}, {"phone": "0001"}, {"phone": "13800000001", "state": "registered"}):
+    for criteria in (
+        {"kind": "CON"},
+        {"phone": "0001"},
+        {"phone": "13800000001", "state": "registered"},
+        {"q": "装修"},
+    ):
         assert [line[0] for line in await exported(desk, **criteria)] == [wanted]
     assert await exported(desk, state="refused") == []
 
@@ -102,7 +107,7 @@ async def test_who_exported_what_and_how_many_is_kept_without_a_personal_word(de
     await exported(desk, phone="13800000001", kind="DIS", query_code="周小川")
     found = await until(lambda: two(desk))
     assert sorted(found, key=lambda entry: entry[0]) == [
-        ("cases.export", {"format": "csv", "kind": "DIS", "query_code": "withheld", "by": "phone"}),
+        ("cases.export", {"format": "csv", "kind": "DIS", "query_code": "withheld", "by_phone": "yes"}),
         ("cases.exported", {"rows": 0, "whole": True}),
     ]
 
@@ -145,6 +150,8 @@ async def enough(asked: list[Query]) -> bool:
         ({"limit": 5}, "/limit"),
         ({"area": "12"}, "/area"),
         ({"phone": "12345"}, "/phone"),
+        ({"q": "一"}, "/q"),
+        ({"registered_from": "2026-03-02", "registered_to": "2026-03-01"}, "/registered_to"),
     ],
 )
 async def test_an_export_that_cannot_be_asked_for(desk: Desk, body: dict[str, Any], pointer: str) -> None:

@@ -191,7 +191,7 @@ class Layout:
 
     def said(self, row: Row) -> Statement:
         """What the row says. Raises Invalid with every fault of it, in Chinese, at the pointers of the
-        statement; the cells of other rows play no part."""
+        statement."""
         faults: list[FieldError] = []
         body: dict[str, Any] = {"channel": "import"}
         people: dict[str, dict[str, list[object]]] = {}

@@ -5,16 +5,23 @@ than all that follow, and not in it. The last row counts what stands above; a fi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from libs.privacy.audit import AuditRefused, check_detail
+from libs.tables.reading import Form
 from libs.tables.writing import Cell, writer
 from libs.web.principal import Principal
-from services.intake.domain.statement import Export
+from services.intake.domain.statement import Export, check_days
 from services.intake.handlers.desk import Asked, Desk, Query
 from services.intake.handlers.reading import find, phone_hashes
+from services.intake.handlers.searching import search
+
+Page = tuple[Sequence[Mapping[str, Any]], UUID | None]
+"""Cases of a list, and the one after which the next begin."""
 
 HEADINGS: Final = (
     "案件ID", "行政区", "查询码", "诉求类型", "办理方式", "类别", "网格", "标记", "紧急程度", "状态", "版本",
@@ -32,15 +39,35 @@ _ENDINGS: Final[set[asyncio.Task[None]]] = set()
 
 async def export(desk: Desk, wanted: Export, caller: Principal, asked: Asked) -> AsyncIterator[bytes]:
     """The bytes of the file, as they are made. Audited before its first byte, and with its length at the end,
-    which a client that goes away brings on: then the query stops too."""
-    criteria = wanted.model_dump(exclude={"phone", "format"}, exclude_none=True)
+    which a client that goes away brings on: then the query stops too.
+
+    Raises the refusals of the search before there is a file.
+    """
+    check_days(wanted.registered_from, wanted.registered_to)
+    criteria = wanted.model_dump(exclude={"q", "phone", "format"}, exclude_none=True)
     told = dict(_told(criteria))
+    told |= {"by_phone": "yes"} if wanted.phone is not None else {}
+    told |= {"by_text": "yes"} if wanted.q is not None else {}
     if wanted.phone is not None:
         criteria |= phone_hashes(desk, wanted.phone, caller.districts)
-        told["by"] = "phone"
     query = Query.of(caller, limit=PAGE, **criteria)
+    look = partial(find, desk) if wanted.q is None else partial(search, desk, wanted.q)
+    first = await look(query)
     await desk.trail.record(asked.actor, asked.at, "cases.export", format=wanted.format, **told)
-    return _file(desk, query, wanted, asked)
+    return _file(desk, wanted.format, asked, _pages(look, query, first))
+
+
+async def _pages(
+    look: Callable[[Query], Awaitable[Page]], query: Query, page: Page
+) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    """This page of cases and those after it."""
+    while True:
+        cases, after = page
+        yield cases
+        if after is None:
+            return
+        query = replace(query, after=after)
+        page = await look(query)
 
 
 def _told(criteria: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -53,17 +80,15 @@ def _told(criteria: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, "withheld"
 
 
-async def _file(desk: Desk, query: Query, wanted: Export, asked: Asked) -> AsyncIterator[bytes]:
-    made, count, whole = writer(wanted.format, SHEET), 0, False
+async def _file(
+    desk: Desk, form: Form, asked: Asked, pages: AsyncIterator[Sequence[Mapping[str, Any]]]
+) -> AsyncIterator[bytes]:
+    made, count, whole = writer(form, SHEET), 0, False
     try:
         yield made.rows([HEADINGS])
-        while True:
-            cases, after = await find(desk, query)
+        async for cases in pages:
             count += len(cases)
             yield made.rows(map(_row, cases))
-            if after is None:
-                break
-            query = replace(query, after=after)
         yield made.rows([[COUNT, count, *[None] * (len(HEADINGS) - 2)]]) + made.end()
         whole = True
     finally:
