@@ -1,6 +1,6 @@
 """Many matters in one file: sent, followed, and the refused rows fetched (interfaces.md 3)."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -21,6 +21,11 @@ LARGEST: Final = 50 * 2**20
 
 FILE: Final = accepts(*MEDIA, max_bytes=LARGEST, charsets=CHARSETS)
 
+TABLE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "A file", "content": {media: {} for media in MEDIA}}
+}
+"""The answer of a door that gives a file, as it is described."""
+
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 
 
@@ -37,13 +42,13 @@ async def send(request: Request, caller: Caller) -> Response:
     return json(told.answer(language_of(request.scope)), 202, **headers)
 
 
-@router.get("/template.csv")
+@router.get("/template.csv", response_class=Response, responses=TABLE)
 async def csv_template(request: Request, caller: Caller) -> Response:
     """An empty file with every heading."""
     return _file(request, "csv")
 
 
-@router.get("/template.xlsx")
+@router.get("/template.xlsx", response_class=Response, responses=TABLE)
 async def xlsx_template(request: Request, caller: Caller) -> Response:
     """An empty workbook with every heading; its second sheet says what to enter."""
     return _file(request, "xlsx")
@@ -56,7 +61,7 @@ async def progress(request: Request, import_id: UUID, caller: Caller) -> Respons
     return json(told.answer(language_of(request.scope)))
 
 
-@router.get("/{import_id}/errors")
+@router.get("/{import_id}/errors", response_class=Response, responses=TABLE)
 async def errors(request: Request, import_id: UUID, caller: Caller) -> Response:
     """The refused rows with a column of reasons, in the form that was sent; mended, it is sent again."""
     form, file = await importing.errors(desk_of(request), import_id, inquiry_of(request, caller))
