@@ -16,7 +16,7 @@ from tests.component.intake_door import Door, opened
 EXAMPLES = 12
 """Requests for each door."""
 REFUSED = ["2xx", "401", "403", "404", "409", "412", "422", "503"]
-"""What a well-formed request may get: a code that nobody knows, or a case that is not there, is 422 or 404."""
+"""What a well-formed request may get: a code that nobody knows is 422, a case that is not there 404."""
 
 
 @pytest.fixture
