@@ -163,7 +163,10 @@ MUTANTS = (
                 "            del failure\n",
             ),
         ),
-        (f"{MATRIX}::test_rows_20_31_32_repeats_a_burst_and_a_hot_case",),
+        (
+            f"{CHAIN}::test_a_failing_event_parks_its_case_in_order_and_no_other",
+            f"{MATRIX}::test_rows_10_12_13_postgres_stops_throws_everybody_out_and_is_locked",
+        ),
     ),
     Mutant(
         "version check",
