@@ -48,6 +48,8 @@ ENVIRONMENT = {
     # One credential sends all: the limit that protects the door from it is not what is measured.
     "INTAKE_SERVING__RATE_PER_SECOND": "1000000",
     "INTAKE_SERVING__BURST": "1000000",
+    "MEDIATION_SERVING__KEY_RATE_PER_SECOND": "1000000",
+    "MEDIATION_SERVING__KEY_BURST": "1000000",
 }
 
 

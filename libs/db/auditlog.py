@@ -81,19 +81,20 @@ async def heads(tx: Tx) -> list[Head]:
 
 async def rows(tx: Tx, service: str, chain: int) -> list[AuditRow]:
     """One chain as it is stored, in order, for `libs.privacy.audit.verify`."""
-    return [_row(row, service) for row in await tx.fetch(f"{_ROWS} chain = $1 order by seq", chain)]
+    return [row_of(row, service) for row in await tx.fetch(f"{_ROWS} chain = $1 order by seq", chain)]
 
 
 async def of_case(tx: Tx, service: str, case_id: UUID) -> list[AuditRow]:
     """All that was done to a case and who read it, in the order of time."""
     found = await tx.fetch(f"{_ROWS} case_id = $1 order by at, chain, seq", case_id)
-    return [_row(row, service) for row in found]
+    return [row_of(row, service) for row in found]
 
 
 _ROWS = "select * from audit where"
 
 
-def _row(row: Any, service: str) -> AuditRow:
+def row_of(row: Any, service: str) -> AuditRow:
+    """A row of `audit`, as `libs.privacy.audit` knows it."""
     return AuditRow(
         chain=row["chain"],
         seq=row["seq"],

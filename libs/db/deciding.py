@@ -129,7 +129,7 @@ class Deciding(Generic[A]):
         except Exception as error:
             if work.delivery is not None:
                 self.fail(work, error)
-            elif isinstance(error, Refusal) and work.key and error.status < 500:
+            elif isinstance(error, Refusal) and work.key and _is_final(error):
                 self.writes.answers.append((work.key, error))
             return Result(error=error)
 
@@ -212,5 +212,11 @@ class Deciding(Generic[A]):
             self.writes.unparked.append(work.delivery.parked_id)
 
 
+def _is_final(refusal: Refusal) -> bool:
+    """Whether the same request is to be answered so for ever; one that says when to come again is not."""
+    return refusal.status < 500 and refusal.retry_after is None
+
+
 def _entries(work: Work[A, Any], audits: Sequence[Audit], now: datetime) -> list[Entry]:
-    return [Entry(now, work.actor.label(), audit.action, work.case_id, audit.detail) for audit in audits]
+    actor = work.actor.label()
+    return [Entry(now, actor, audit.action, audit.case_id or work.case_id, audit.detail) for audit in audits]

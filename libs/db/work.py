@@ -21,13 +21,18 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. `id` is a staff name, a key id, or a service; never a citizen's name or number."""
+    """Who acts. `id` is a staff name, a key id, or a service; never a citizen's name or number.
+
+    `portal` is the one whose key it is, `scopes` what that key is good for.
+    """
 
     kind: Literal["staff", "partner", "channel", "citizen", "service"]
     id: str
     roles: frozenset[str] = frozenset()
     org_id: str | None = None
     districts: frozenset[str] = frozenset()
+    portal: str | None = None
+    scopes: frozenset[str] = frozenset()
 
     def label(self) -> str:
         """The actor as the audit log names it."""
@@ -37,12 +42,14 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Audit:
     """An entry of the audit chain: an action and its codes; it can never be erased, so no personal data.
+    `case_id` is a further case that the command changed; without one it is about the command's own.
 
     Raises `AuditRefused` in the decision that makes it, so that it fails its own case alone.
     """
 
     action: str
     detail: Mapping[str, object] = field(default_factory=dict)
+    case_id: UUID | None = None
 
     def __post_init__(self) -> None:
         check_detail({"action": self.action})

@@ -38,6 +38,7 @@ class Metrics:
         self.http_seconds = self._histogram(
             "http_seconds", "A request's whole time", _FAST, "method", "route", "status"
         )
+        self.rate_refusals = self._counter("rate_refusals", "Requests above a limit (429)", "code")
         self.ignored = self._counter("ignored", "Events that meant nothing in the case's state", "reason")
         self.loop_restarts = self._counter("loop_restarts", "Crashed loops that were started again", "loop")
         self.log_fields_dropped = self._counter(

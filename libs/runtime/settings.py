@@ -69,12 +69,17 @@ class Batching(_Group):
 
 
 class Serving(_Group):
-    """The door itself: `budget_s` for a whole request, and the rate per credential."""
+    """The door itself: `budget_s` for a whole request, the rates of a person and of an API key, and how many
+    failures to sign in an address has. Each process counts for itself."""
 
     budget_s: float = 9.0
     in_flight: int = 2_000
     rate_per_second: float = 1_000.0
     burst: float = 2_000.0
+    key_rate_per_second: float = 100.0
+    key_burst: float = 500.0
+    tries_per_second: float = 1.0
+    tries_burst: float = 100.0
 
 
 class Stopping(_Group):

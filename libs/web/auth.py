@@ -7,7 +7,7 @@ Every route of a service names its door (`create_app` refuses to start otherwise
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from libs.runtime.settings import ServiceSettings
 from libs.web import apikeys
 from libs.web.apikeys import KeyLookup
 from libs.web.errors import FieldError, Forbidden, Invalid, Unauthorised, Unavailable
-from libs.web.limits import RateLimit
+from libs.web.limits import RateLimit, Tries
 from libs.web.principal import Principal
 from libs.web.tokens import Verifier
 
@@ -35,8 +35,8 @@ OLDEST_COPY = timedelta(seconds=60)
 class Edge:
     """What the doors of a process share; made by the composition root.
 
-    `mac` is an HMAC under the house's key `request`: only such digests of idempotency keys and bodies are
-    kept.
+    `rate` is that of each person, `key_rate` that of each API key, `tries` counts failures to sign in. `mac`
+    is an HMAC under the house's key `request`: only such digests of idempotency keys and bodies are kept.
     """
 
     clock: Clock
@@ -44,6 +44,8 @@ class Edge:
     tokens: Verifier
     mac: Callable[[bytes], bytes]
     rate: RateLimit
+    key_rate: RateLimit = field(default_factory=lambda: RateLimit(100, 500))
+    tries: Tries = field(default_factory=Tries)
     keys: KeyLookup | None = None
     budget: float = 9.0
     in_flight: int = 2_000
@@ -66,42 +68,68 @@ class Edge:
             tokens=Verifier(settings.keys_folder, mode=settings.mode, now=clock.now),
             mac=partial(keyring.hmac, "request"),
             rate=RateLimit(serving.rate_per_second, serving.burst),
+            key_rate=RateLimit(serving.key_rate_per_second, serving.key_burst),
+            tries=Tries(serving.tries_per_second, serving.tries_burst),
             keys=keys,
             budget=serving.budget_s,
             in_flight=serving.in_flight,
         )
 
 
-async def principal(request: Request) -> Principal:
-    """The caller; 401 without a valid credential, 429 above its rate, 503 when the copy of keys is old."""
-    edge: Edge = request.app.state.edge
+def bearer(request: Request) -> str:
+    """The credential of the `Authorization` header, empty without one."""
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    credential = credential.strip()
-    if scheme.lower() != "bearer" or not credential:
-        raise Unauthorised
-    if credential.startswith(apikeys.PREFIX):
-        caller = await _holder(edge, credential)
-    else:
-        caller = edge.tokens.verify(credential)
-    edge.rate.take(caller.label())
+    return credential.strip() if scheme.lower() == "bearer" else ""
+
+
+async def principal(request: Request, credential: str | None = None) -> Principal:
+    """The caller by this credential, else by the header's; 401 without a valid one, 429 above its rate or
+    that of failures, 503 when the copy of keys is old."""
+    edge: Edge = request.app.state.edge
+    credential = bearer(request) if credential is None else credential
+    address = request.client.host if request.client else ""
+    is_key = edge.keys is not None and apikeys.well_formed(credential)
+    key = apikeys.hash_of(credential) if is_key else None
+    if key is not None:
+        edge.tries.check(address, key)
+    try:
+        caller = await _caller(edge, credential, key)
+    except Unauthorised:
+        edge.tries.failed(address, key)
+        raise
+    if key is not None:
+        edge.tries.succeeded(key)
+    rate = edge.rate if caller.kind == "staff" else edge.key_rate
+    rate.take(caller.label())
     return caller
 
 
-async def _holder(edge: Edge, key: str) -> Principal:
-    if edge.keys is None or not apikeys.well_formed(key):
+async def _caller(edge: Edge, credential: str, key: bytes | None) -> Principal:
+    if key is not None:
+        return await _holder(edge, key)
+    if not credential or credential.startswith(apikeys.PREFIX):
+        raise Unauthorised
+    return edge.tokens.verify(credential)
+
+
+async def _holder(edge: Edge, wanted: bytes) -> Principal:
+    if edge.keys is None:
         raise Unauthorised
     as_of = await edge.keys.as_of()
     if as_of is None or edge.clock.now() - as_of > OLDEST_COPY:
         raise Unavailable("the keys are not known to be current")
-    wanted = apikeys.hash_of(key)
     record = await edge.keys.find(wanted)
     if record is None or not hmac.compare_digest(record.hash, wanted):
         raise Unauthorised
     if record.expires_at is not None and edge.clock.now() >= record.expires_at:
         raise Unauthorised("the key expired")
-    org_id = record.owner if record.kind == "partner" else None
     return Principal(
-        record.kind, record.key_id, org_id=org_id, districts=record.districts, scopes=record.scopes
+        record.kind,
+        record.key_id,
+        org_id=record.owner if record.kind == "partner" else None,
+        portal=record.owner if record.kind == "channel" else None,
+        districts=record.districts,
+        scopes=record.scopes,
     )
 
 
@@ -126,12 +154,16 @@ class Entrance(_Bearer):
 
     async def __call__(self, request: Request) -> Principal:
         """The caller; 401, 403, 429 and 503 as they come, 422 for a query parameter that the route lacks."""
-        caller = await principal(request)
+        caller = await principal(request, await self.credential(request))
         if not self.admits(caller):
             raise Forbidden
         if request.scope["query_string"]:
             _check_parameters(request)
         return caller
+
+    async def credential(self, request: Request) -> str:
+        """What the caller shows."""
+        return bearer(request)
 
     def admits(self, caller: Principal) -> bool:
         """Whether this caller may pass."""

@@ -92,6 +92,11 @@ _TEXTS: dict[str, Title] = {
     "too_early": Title("早于 1900 年", "before 1900"),
     "unprintable": Title("不得含有控制字符", "must not hold control characters"),
     "tag_only": Title("只能与其他类别并用", "stands beside another category, never instead of it"),
+    "staff_only": Title("仅限工作人员填写", "for staff alone"),
+    "not_for_key": Title("该密钥无此权限", "not with this key"),
+    "in_past": Title("不得早于现在", "must lie in the future"),
+    "no_place": Title("请填写 address_string 或 lat 与 long", "address_string, or lat and long"),
+    "half_a_place": Title("lat 与 long 须同时填写", "lat and long belong together"),
     "malformed_cursor": Title("翻页标记无效", "not a cursor of this list"),
 }
 

@@ -8,7 +8,8 @@ from libs.db.work import Actor
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller. `id` is a staff name or a key id; `org_id` and `districts` bound what it may see."""
+    """A verified caller. `id` is a staff name or a key id; `org_id`, `portal` and `districts` bound what it
+    may see."""
 
     kind: Literal["staff", "partner", "channel"]
     id: str
@@ -16,10 +17,11 @@ class Principal:
     org_id: str | None = None
     districts: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
+    portal: str | None = None
 
     def actor(self) -> Actor:
         """The caller as a use case and the audit log know it."""
-        return Actor(self.kind, self.id, self.roles, self.org_id, self.districts)
+        return Actor(self.kind, self.id, self.roles, self.org_id, self.districts, self.portal, self.scopes)
 
     def label(self) -> str:
         """The credential's name for rates and idempotency: `staff:name`, `partner:key id`."""

@@ -117,7 +117,7 @@ def problem(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | Non
         "trace_id": telemetry.trace_id(),
     }
     if refusal.errors:
-        body["errors"] = [_entry(error, spoken) for error in refusal.errors[:MOST_ERRORS]]
+        body["errors"] = [entry(error, spoken) for error in refusal.errors[:MOST_ERRORS]]
     answer = Response(
         orjson.dumps(body | refusal.extra, default=_codes),
         refusal.status,
@@ -135,10 +135,19 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     """The exception handler of the application."""
     spoken = language_of(request.scope)
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(refusal_of(error, spoken), spoken, headers)
+    return problem(told(request, error, spoken), spoken, headers)
 
 
-def _entry(error: FieldError, spoken: Language) -> dict[str, str]:
+def told(request: Request, error: Exception, spoken: Language) -> Refusal:
+    """The refusal that an exception means, those above a limit counted."""
+    refusal = refusal_of(error, spoken)
+    if refusal.status == 429:
+        request.app.state.edge.metrics.rate_refusals.labels(refusal.code).inc()
+    return refusal
+
+
+def entry(error: FieldError, spoken: Language) -> dict[str, str]:
+    """A fault as it is told."""
     detail = error.detail or fieldtexts.text(error.code, spoken)
     return {"pointer": error.pointer, "code": error.code, "detail": detail}
 

@@ -59,6 +59,15 @@ class TooManyRequests(Refusal):
     STATUS, CODE, TITLE = 429, "too_many_requests", Title("请求过于频繁", "Too many requests")
 
 
+class TooManyTries(TooManyRequests):
+    """The address has sent too many credentials that open nothing."""
+
+    CODE, TITLE = (
+        "too_many_tries",
+        Title("凭证错误次数过多，请稍后再试", "Too many credentials that open nothing"),
+    )
+
+
 class InternalError(Refusal):
     """A fault of ours. Nothing of it is told outside; the trace id finds it in the log."""
 

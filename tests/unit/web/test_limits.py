@@ -3,8 +3,8 @@
 import pytest
 
 from libs.web import limits
-from libs.web.limits import RateLimit
-from libs.web.refusals import TooManyRequests
+from libs.web.limits import RateLimit, Tries
+from libs.web.refusals import TooManyRequests, TooManyTries
 
 
 class Hand:
@@ -67,3 +67,35 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         rate.take(credential)
     assert len(rate._buckets) == 2
     rate.take("a")
+
+
+def test_looking_costs_nothing() -> None:
+    rate = RateLimit(1, 1, Hand())
+    rate.check("a")
+    rate.take("a")
+    with pytest.raises(TooManyRequests):
+        rate.check("a")
+
+
+def test_addresses_fail_each_for_itself_and_are_forgiven_in_time() -> None:
+    hand = Hand()
+    tries = Tries(0.5, 2, hand)
+    for _ in range(2):
+        tries.failed("192.0.2.1")
+    with pytest.raises(TooManyTries) as caught:
+        tries.check("192.0.2.1", b"key")
+    assert (caught.value.status, caught.value.code, caught.value.retry_after) == (429, "too_many_tries", 2)
+    tries.check("192.0.2.2", b"key")
+    hand.passed += 2
+    tries.check("192.0.2.1", b"key")
+
+
+def test_good_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 2)
+    tries = Tries(1, 1, Hand())
+    for key in (b"a", b"b", b"c"):
+        tries.succeeded(key)
+    tries.failed("192.0.2.1")
+    tries.check("192.0.2.1", b"c")
+    with pytest.raises(TooManyTries):
+        tries.check("192.0.2.1", b"a")

@@ -32,9 +32,9 @@ from libs.web.errors import (
 )
 from libs.web.etag import etag, if_match
 from libs.web.idempotency import idempotency
-from libs.web.limits import RateLimit
+from libs.web.limits import RateLimit, Tries
 from libs.web.principal import Principal
-from libs.web.refusals import KeyMalformed, KeyMissing, TooManyRequests
+from libs.web.refusals import KeyMalformed, KeyMissing, TooManyRequests, TooManyTries
 
 WANG = Principal("staff", "wang", frozenset({"operator"}), None, frozenset({"990101"}))
 KEY = generate()
@@ -50,8 +50,10 @@ class Keys:
             )
         }
         self.current: datetime | None = clock.now()
+        self.asked = 0
 
     async def find(self, hash: bytes) -> KeyRecord | None:
+        self.asked += 1
         return self.known.get(hash)
 
     async def as_of(self) -> datetime | None:
@@ -83,7 +85,13 @@ def edge(clock: ManualClock, keys: Keys) -> SimpleNamespace:
         return sha256(b"secret" + text).digest()
 
     return SimpleNamespace(
-        clock=clock, tokens=Tokens(), keys=keys, rate=RateLimit(1, 5, lambda: 0.0), mac=mac
+        clock=clock,
+        tokens=Tokens(),
+        keys=keys,
+        rate=RateLimit(1, 5, lambda: 0.0),
+        key_rate=RateLimit(1, 3, lambda: 0.0),
+        tries=Tries(1, 4, lambda: 0.0),
+        mac=mac,
     )
 
 
@@ -96,6 +104,7 @@ def request(edge: SimpleNamespace, query: str = "", path: str = "/v1/cases", **h
         "method": "POST",
         "path": path,
         "query_string": query.encode(),
+        "client": ("192.0.2.7", 40_000),
         "headers": [(n.replace("_", "-").encode(), v.encode("latin-1")) for n, v in headers.items()],
         "app": SimpleNamespace(state=state),
         "endpoint": endpoint,
@@ -121,6 +130,8 @@ def test_an_edge_follows_the_settings(clock: ManualClock, keys: Keys, tmp_path: 
     edge.rate.take("x")
     with pytest.raises(TooManyRequests):
         edge.rate.take("x")
+    edge.key_rate.take("x")
+    edge.key_rate.take("x")
 
 
 async def test_a_staff_token_is_a_person(edge: SimpleNamespace) -> None:
@@ -183,7 +194,50 @@ async def test_each_credential_has_its_rate(edge: SimpleNamespace) -> None:
     for _ in range(5):
         await principal(request(edge, authorization="Bearer good"))
     await refused(edge, TooManyRequests, authorization="Bearer good")
+    for _ in range(3):
+        await principal(request(edge, authorization=f"Bearer {KEY}"))
+    await refused(edge, TooManyRequests, authorization=f"Bearer {KEY}")
+
+
+async def test_a_portals_key_says_whose_it_is(edge: SimpleNamespace, keys: Keys) -> None:
+    keys.known[hash_of(KEY)] = KeyRecord(
+        "site.k1", "channel", "site", hash_of(KEY), frozenset({"990101"}), frozenset({"read"})
+    )
+    actor = (await principal(request(edge, authorization=f"Bearer {KEY}"))).actor()
+    assert (actor.label(), actor.portal, actor.org_id) == ("channel:site.k1", "site", None)
+    assert actor.scopes == {"read"}
+
+
+async def test_who_fails_too_often_is_told_to_wait(edge: SimpleNamespace) -> None:
+    for header in ("", "Bearer bad", f"Bearer {generate()}", "Basic x"):
+        await refused(edge, Unauthorised, authorization=header)
+    assert (await refused(edge, TooManyTries, authorization="Bearer bad")).retry_after == 1
+    await principal(request(edge, authorization="Bearer good"))
+
+
+async def test_after_too_many_failures_no_unknown_key_is_looked_up(edge: SimpleNamespace, keys: Keys) -> None:
+    for _ in range(4):
+        await refused(edge, Unauthorised, authorization="Bearer bad")
+    await refused(edge, TooManyTries, authorization=f"Bearer {KEY}")
+    assert keys.asked == 0
+
+
+async def test_a_key_that_was_let_in_is_let_in_whatever_its_neighbours_do(edge: SimpleNamespace) -> None:
     await principal(request(edge, authorization=f"Bearer {KEY}"))
+    for _ in range(4):
+        await refused(edge, Unauthorised, authorization="Bearer bad")
+    await principal(request(edge, authorization=f"Bearer {KEY}"))
+
+
+async def test_a_revoked_key_is_known_to_be_good_no_more(edge: SimpleNamespace, keys: Keys) -> None:
+    await principal(request(edge, authorization=f"Bearer {KEY}"))
+    del keys.known[hash_of(KEY)]
+    await refused(edge, Unauthorised, authorization=f"Bearer {KEY}")
+    for _ in range(3):
+        await refused(edge, Unauthorised, authorization="Bearer bad")
+    asked = keys.asked
+    await refused(edge, TooManyTries, authorization=f"Bearer {KEY}")
+    assert keys.asked == asked
 
 
 PARTNER = Principal("partner", "k1", org_id="LAB-01", scopes=frozenset({"cases"}))
