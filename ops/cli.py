@@ -306,3 +306,46 @@ def tell_who_waits(without: list[str]) -> None:
     """Exit code 1 when a service does not have the change yet."""
     if without:
         sys.exit(f"heshi: {', '.join(without)} has it not yet, and gets it once it runs: see `heshi status`.")
+
+
+channel = typer.Typer(help="Portals: other systems that register matters.", no_args_is_help=True)
+channel_key = typer.Typer(help="API keys of a portal.", no_args_is_help=True)
+app.add_typer(channel, name="channel")
+channel.add_typer(channel_key, name="key")
+
+
+@channel_key.command("issue")
+def channel_key_issue(
+    name: str,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="read, web, grid, api, verified-phones; without, all but the last."),
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help="For how long it is good, as in 2160h.")] = None,
+    district: District = "990101",
+) -> None:
+    """Print a new key, once; it opens intake's doors from now on. Its id goes to standard error."""
+    from ops import channelkeys, tokens
+
+    lifetime = tokens.duration(expires) if expires else None
+    key_id, secret = asyncio.run(channelkeys.issue(name, scope or [], lifetime, district))
+    print(secret)
+    print(f"Key {key_id} of {name}; `heshi channel key revoke {key_id}` takes it back.", file=sys.stderr)
+
+
+@channel_key.command("list")
+def channel_key_list(district: District = "990101") -> None:
+    """Every key: id, how it begins, what it may do, whether it is live, when it was used last."""
+    from ops import channelkeys
+
+    rows = asyncio.run(channelkeys.listed(district))
+    print("\n".join(map(channelkeys.in_words, rows)) or "There are none.")
+
+
+@channel_key.command("revoke")
+def channel_key_revoke(key_id: str, district: District = "990101") -> None:
+    """Take a key back; within two seconds it opens nothing any more."""
+    from ops import channelkeys
+
+    name = asyncio.run(channelkeys.revoke(key_id, district))
+    print(f"Key {key_id} of {name} is revoked.", file=sys.stderr)

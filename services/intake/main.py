@@ -27,6 +27,7 @@ from services.intake.handlers.suggesting import follow
 from services.intake.settings import Settings
 from services.intake.store.areas import AreaCopy, apply_areas
 from services.intake.store.cases import IntakeStore
+from services.intake.store.channels import ChannelKeys, ChannelStore
 from services.intake.store.closings import apply_closings
 from services.intake.store.erasure import HOLDINGS
 from services.intake.store.imports import ImportStore
@@ -49,6 +50,7 @@ async def build(platform: Platform) -> Service:
         shell=shell,
         views=IntakeViews(platform.database),
         suggested=SuggestedStore(platform.database),
+        channels=ChannelStore(platform.database),
         places=AreaCopy(platform.database, known.places),
         vault=vault,
         imports=ImportStore(platform.database, vault),
@@ -70,7 +72,7 @@ async def build(platform: Platform) -> Service:
         worker, Limits(rows=settings.imports.rows), timedelta(hours=settings.imports.keep_hours)
     )
     return Service(
-        api=platform.app(ROUTERS, desk, holdings=HOLDINGS),
+        api=platform.app(ROUTERS, desk, ChannelKeys(platform.database, platform.now), holdings=HOLDINGS),
         shell=shell,
         states=[Reaction(reader) for reader in consumers.states(apply_areas)],
         projections=consumers.projections(apply_closings),

@@ -29,7 +29,7 @@ from libs.testing.clock import ManualClock
 from libs.web import erasures, tokens
 from libs.web.app import create_app
 from libs.web.auth import Edge
-from libs.web.limits import RateLimit
+from libs.web.limits import RateLimit, Tries
 from ops.stack.home import Home
 from ops.stack.keys import ensure_keys
 from services.intake.api import ROUTERS
@@ -38,6 +38,7 @@ from services.intake.handlers.desk import Desk
 from services.intake.handlers.sealing import Vault
 from services.intake.store.areas import AreaCopy
 from services.intake.store.cases import IntakeStore
+from services.intake.store.channels import ChannelKeys, ChannelStore
 from services.intake.store.erasure import HOLDINGS
 from services.intake.store.imports import ImportStore
 from services.intake.store.suggested import SuggestedStore
@@ -101,7 +102,8 @@ class Door:
         }
         named = {name: value for name, value in given.items() if value}
         async with self.session.request(method, path, data=sent, headers=named) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers.copy())
+            told = await answer.json(content_type=None) if answer.status != 204 else None
+            return Answer(answer.status, told, answer.headers.copy())
 
     async def post(self, path: str, body: Any, *roles: str, **more: Any) -> Answer:
         return await self.ask("POST", path, body, *roles, **more)
@@ -142,6 +144,7 @@ async def opened(
         shell=shell,
         views=IntakeViews(database),
         suggested=SuggestedStore(database),
+        channels=ChannelStore(database),
         places=AreaCopy(database, known().places, lambda: clock.now().timestamp()),
         vault=vault,
         imports=ImportStore(database, vault, lease=2),
@@ -157,6 +160,8 @@ async def opened(
         tokens=tokens.Verifier(home.keys, mode="demo", now=clock.now),
         mac=partial(keyring.hmac, "request"),
         rate=RateLimit(10_000, 10_000),
+        tries=Tries(10_000, 10_000),
+        keys=ChannelKeys(database, clock.now, lambda: clock.now().timestamp()),
     )
     routers = (*ROUTERS, erasures.router(Erasures("intake", database, HOLDINGS)))
     app = create_app("intake", routers=routers, container=desk, readiness=readiness, docs=False, edge=edge)

@@ -186,6 +186,16 @@ def test_the_partners_calls_do_what_their_page_says(heshi: Heshi) -> None:
     assert states[-1] == "closed"
 
 
+def test_the_portals_calls_do_what_their_page_says(heshi: Heshi) -> None:
+    told = commands_of(heshi, "portal-api.md")
+    assert re.findall(r'"status": ([45]\d\d)', told) == ["422"]  # the flags that a portal may not raise
+    assert '"code": "staff_only"' in told
+    assert '"state": "registered"' in told
+    assert '"138****0004"' in told
+    assert '"status": "open"' in told
+    assert "13800000004" not in told
+
+
 async def test_poison_ends_in_the_dead_letters_and_the_next_message_is_handled(
     doors: Doors, record_property: Callable[[str, object], None]
 ) -> None:

@@ -1,10 +1,11 @@
-"""Intake's doors: `cases` for people at the desk, `imports` and `exports` for many cases at once."""
+"""Intake's doors: `cases` for people at the desk and portals, `imports` and `exports` for many cases at once,
+`channels` for portals' keys, `audit` for auditors, `open311` for software that speaks it."""
 
 from typing import Final
 
 from fastapi import APIRouter
 
-from services.intake.api import cases, exports, imports
+from services.intake.api import audit, cases, channels, exports, imports, open311
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     exports.router,
@@ -12,6 +13,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     cases.drafts,
     cases.people,
     imports.router,
+    channels.router,
+    audit.router,
+    open311.router,
 )
 """Exports stand first: `/v1/cases/export` is no case."""
 

@@ -12,7 +12,16 @@ from libs.web.answers import answer, json
 from libs.web.etag import etag, if_match
 from libs.web.paging import After, Limit
 from libs.web.principal import Principal
-from services.intake.api.common import Caller, Dispatcher, Supervisor, command_of, desk_of, inquiry_of
+from services.intake.api.common import (
+    Caller,
+    Dispatcher,
+    Reader,
+    Registering,
+    Supervisor,
+    command_of,
+    desk_of,
+    inquiry_of,
+)
 from services.intake.domain.statement import (
     Amendment,
     AreaCode,
@@ -53,7 +62,7 @@ people = APIRouter(prefix="/v1/persons", tags=["persons"])
 
 
 @router.post("", status_code=201)
-async def register(request: Request, said: Statement, caller: Caller) -> Response:
+async def register(request: Request, said: Statement, caller: Registering) -> Response:
     """Register a matter, with flags, urgency and grid; a decision may come with it."""
     return answer(await registering.register(desk_of(request), said, command_of(request, caller)))
 
@@ -61,7 +70,7 @@ async def register(request: Request, said: Statement, caller: Caller) -> Respons
 @router.get("")
 async def list_cases(
     request: Request,
-    caller: Caller,
+    caller: Reader,
     state: Code | None = None,
     kind: Code | None = None,
     category: Code | None = None,
@@ -74,8 +83,8 @@ async def list_cases(
     limit: Limit = paging.DEFAULT_LIMIT,
     after: After = None,
 ) -> Response:
-    """The newest cases of the caller's districts; `needs` is the triage queue, `registered_from` and
-    `registered_to` are local days, both included."""
+    """The newest cases of the caller's districts, of a portal its own; `needs` is the triage queue,
+    `registered_from` and `registered_to` are local days, both included."""
     criteria = {
         "state": state,
         "kind": kind,
@@ -92,7 +101,7 @@ async def list_cases(
 
 
 @router.post("/search")
-async def search(request: Request, search: Search, caller: Caller) -> Response:
+async def search(request: Request, search: Search, caller: Reader) -> Response:
     """The same list, also by a text of the narrative (`q`) and by phone: whole, or its last four digits.
 
     Parts of `q`, divided by blanks or punctuation, stand in the narrative in any order; names are not found.
@@ -107,7 +116,7 @@ async def search(request: Request, search: Search, caller: Caller) -> Response:
 
 
 @router.get("/{case_id}")
-async def read(request: Request, case_id: UUID, caller: Caller) -> Response:
+async def read(request: Request, case_id: UUID, caller: Reader) -> Response:
     """One case, its personal fields masked."""
     body, version = await reading.read(desk_of(request), case_id, inquiry_of(request, caller))
     return json(body, etag=etag(version))
@@ -198,6 +207,7 @@ async def _page(
     criteria: dict[str, Any],
     text: str | None = None,
 ) -> Response:
+    reading.check_criteria(caller, flag=criteria["flag"], needs=criteria["needs"])
     begin = paging.decode(CASES, after, UUID)
     wanted = Wanted.of(caller, limit=limit, after=begin[0] if begin else None, **criteria)
     items, last = await (reading.find(desk, wanted) if text is None else searching.search(desk, text, wanted))

@@ -78,7 +78,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The caller's own number of a matter, unique per credential for ever."""
+    """The caller's own number of a matter, unique per credential for ever; a portal's keys count as one."""
 
     credential: str
     external_ref: str
@@ -101,7 +101,8 @@ class Child:
 class Case:
     """One matter. `sealed` and `notes` hold what the present decision adds; loading leaves them empty.
 
-    `closed` is mediation's word, of which intake keeps a copy: it is never written with the case.
+    `closed` is mediation's word, of which intake keeps a copy: it is never written with the case. `portal` is
+    the one that registered it, None where staff did.
     """
 
     case_id: UUID
@@ -120,6 +121,7 @@ class Case:
     children: tuple[Child, ...] = ()
     closed: bool = False
     origin: Origin | None = None
+    portal: str | None = None
     sealed: Sealed | None = None
     notes: tuple[Note, ...] = ()
 
@@ -168,10 +170,14 @@ class Case:
 
 
 def visible(case: Case | None, actor: Actor) -> Case:
-    """The case, if this person may know of it; else `NotFound`, the same as if there were none."""
+    """The case, if this person or portal may know of it; else `NotFound`, the same as if there were none."""
     if case is None or case.district not in actor.districts or case.stage == "erased":
         raise NotFound
-    if actor.roles.isdisjoint(SEALED_OFFICERS if case.secret else REGISTRARS):
+    if actor.portal is not None:
+        known = case.portal == actor.portal and not case.secret
+    else:
+        known = not actor.roles.isdisjoint(SEALED_OFFICERS if case.secret else REGISTRARS)
+    if not known:
         raise NotFound
     return case
 
@@ -189,8 +195,8 @@ def header(case: Case) -> dict[str, Any]:
 
 
 def audited(act: str, case: Case, **codes: object) -> tuple[Audit, ...]:
-    """The audit entry of an act; codes only, since it can never be erased (G25)."""
-    return (Audit(act, {name: code for name, code in codes.items() if code is not None}),)
+    """The audit entry of an act on this case; codes only, since it can never be erased (G25)."""
+    return (Audit(act, {name: code for name, code in codes.items() if code is not None}, case.case_id),)
 
 
 def answer(case: Case, version: int) -> dict[str, Any]:
@@ -209,8 +215,8 @@ def answer(case: Case, version: int) -> dict[str, Any]:
         "urgency": facts.urgency,
         "state": case.stage,
         "version": version,
-        "registered_at": _told(facts.registered_at),
-        "due": {"rule": due.rule, "due_at": _told(due.due_at)} if due else None,
+        "registered_at": instant(facts.registered_at),
+        "due": {"rule": due.rule, "due_at": instant(due.due_at)} if due else None,
         "parent": str(facts.parent) if facts.parent else None,
         "children": [child.as_json() for child in case.children],
         "possible_duplicates": [str(twin) for twin in case.twins],
@@ -218,9 +224,9 @@ def answer(case: Case, version: int) -> dict[str, Any]:
     }
 
 
-def _told(instant: datetime) -> str:
+def instant(at: datetime) -> str:
     """An instant as people here read it, whatever zone it was kept in."""
-    return instant.astimezone(LOCAL).isoformat()
+    return at.astimezone(LOCAL).isoformat()
 
 
 def detail(case: Case) -> dict[str, Any]:
@@ -229,8 +235,8 @@ def detail(case: Case) -> dict[str, Any]:
     return {
         "channel": facts.channel,
         "topic": facts.topic,
-        "received_at": _told(facts.received_at),
-        "accepted_at": _told(facts.accepted_at) if facts.accepted_at else None,
+        "received_at": instant(facts.received_at),
+        "accepted_at": instant(facts.accepted_at) if facts.accepted_at else None,
         "happened_on": case.happened_on.isoformat() if case.happened_on else None,
         "headcount": facts.headcount,
         "amount_fen": facts.amount_fen,

@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.db.work import Decision, Moment
 from libs.events.intake import CaseLinked
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, Refusal, Title
-from services.intake.domain.case import REGISTRARS, Case, Child, header, require, visible
+from services.intake.domain.case import REGISTRARS, Case, Child, audited, header, require, visible
 from services.intake.domain.clocks import with_clocks_of_child
 from services.intake.domain.people import Personal
 from services.intake.domain.reference import Reference
@@ -50,6 +50,7 @@ def register_child(_: Case | None, command: RegisterChild, moment: Moment) -> De
     case = with_clocks_of_child(new_case(command, moment.shared), command.known, moment.now)
     act = registered(case, command, moment)
     act.others = {**act.others, parent.case_id: _linked(parent, act.case or case)}
+    act.audit = [*act.audit, *audited("case.linked", parent, child=str(case.case_id))]
     return act
 
 

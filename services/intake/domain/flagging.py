@@ -21,6 +21,7 @@ from services.intake.domain.case import (
     visible,
 )
 from services.intake.domain.clocks import with_clocks_of_flags
+from services.intake.domain.portal import told_to_portal
 from services.intake.domain.reference import Reference
 from services.intake.domain.statement import flag_faults
 
@@ -169,7 +170,8 @@ def look(case: Case | None, command: Look, moment: Moment) -> Decision[Case]:
     """Record who saw the case before it is shown. Unmasking is a supervisor's, with a purpose."""
     case = visible(case, moment.actor)
     if command.note is None:
-        return Decision(case, reply=_read(case, moment), audit=audited("case.read", case))
+        told = _read(case, moment) if moment.actor.portal is None else told_to_portal(case, moment.version)
+        return Decision(case, reply=told, audit=audited("case.read", case))
     require(moment.actor, SUPERVISORS, case)
     return Decision(
         case.noted(command.note),

@@ -45,6 +45,9 @@ class Category:
 
     tag_only: bool
     topics: frozenset[str]
+    zh: str
+    topic_names: tuple[str, ...]
+    keywords: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,13 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
             row["code"]: Kind(row["track"], row["lawful_route_required"]) for row in data["kinds"]["kinds"]
         },
         categories={
-            row["code"]: Category(row["tag_only"], frozenset(topic["code"] for topic in row["topics"]))
+            row["code"]: Category(
+                row["tag_only"],
+                frozenset(topic["code"] for topic in row["topics"]),
+                row["zh"],
+                tuple(topic["zh"] for topic in row["topics"]),
+                tuple(row["keywords"]),
+            )
             for row in data["categories"]["categories"]
         },
         lawful_routes=frozenset(row["code"] for row in data["kinds"]["lawful_routes"]),

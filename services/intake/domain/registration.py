@@ -28,6 +28,7 @@ from services.intake.domain.clocks import with_clocks_of_registration
 from services.intake.domain.flags import Judged
 from services.intake.domain.people import entered, has_needs, real_name, warnings
 from services.intake.domain.places import Places
+from services.intake.domain.portal import MOST, answer_to_portal, check_pace
 from services.intake.domain.reference import Reference
 from services.intake.domain.ruling import Settle, settled
 from services.intake.domain.statement import Place, Ruling, Statement
@@ -111,6 +112,8 @@ class Neighbours:
     origins: dict[Origin, UUID] = field(default_factory=dict)
     twins: Mapping[bytes, tuple[UUID, ...]] = field(default_factory=dict)
     """Open cases by the hash of their applicant's phone."""
+    paces: dict[bytes, list[datetime]] = field(default_factory=dict)
+    """When the last matters of a portal's applicant were registered, by the same hash, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Register:
     query_codes: tuple[str, ...]
     happened_on: date | None
     origin: Origin | None
+    portal: str | None
     sealed: Sealed
     dossier: State | None
     ruling: Ruling | None
@@ -134,11 +138,15 @@ class Register:
 def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case]:
     """A new case with its clocks and its dossier, and the ruling of the same act if there is one.
 
-    Raises AlreadyRegistered for an external number used before, and whatever the ruling raises: then nothing
-    is registered, and the caller sends the matter again without it.
+    Raises AlreadyRegistered for an external number used before, TooManyOfOneNumber for a portal that floods
+    one, and whatever the ruling raises: then nothing is registered, and the caller sends the matter again
+    without it.
     """
-    require(moment.actor, REGISTRARS | SEALED_OFFICERS)
+    if moment.actor.portal is None:
+        require(moment.actor, REGISTRARS | SEALED_OFFICERS)
     case = new_case(command, moment.shared)
+    if (pace := _pace(case, moment.shared)) is not None:
+        check_pace(pace, command.known.limits[MOST], moment.now)
     if command.ruling is None or command.ruling.action != "merge":
         # A repeated matter gets no clocks of its own: those of the first run on (XF22 art 19).
         case = with_clocks_of_registration(case, command.known)
@@ -152,9 +160,10 @@ def registered(case: Case, command: Register, moment: Moment) -> Decision[Case]:
     act = Decision(case, [told], audit=audited("case.registered", case, kind=case.facts.kind))
     if command.ruling is not None:
         act = _with_ruling(act, Settle(command.known, command.ruling, command.note, "/decision"), moment)
-    _take(moment.shared, case)
+    _take(moment.shared, case, moment.now)
     act.state = [command.dossier] if command.dossier else []
-    act.reply = answer(act.case or case, moment.version + len(act.events))
+    tell = answer if moment.actor.portal is None else answer_to_portal
+    act.reply = tell(act.case or case, moment.version + len(act.events))
     act.status, act.location = 201, f"/v1/cases/{case.case_id}"
     return act
 
@@ -178,6 +187,7 @@ def new_case(command: Register, neighbours: Neighbours) -> Case:
         warnings=judgement.warnings,
         twins=neighbours.twins.get(phone.whole, ()) if phone else (),
         origin=command.origin,
+        portal=command.portal,
         sealed=command.sealed,
     )
     return case.with_facts(query_code=query_code)
@@ -190,8 +200,18 @@ def _with_ruling(act: Decision[Case], ruling: Settle, moment: Moment) -> Decisio
     return replace(decision, events=[*act.events, *decision.events], audit=[*act.audit, *decision.audit])
 
 
-def _take(neighbours: Neighbours, case: Case) -> None:
-    """Keep code and external number from those who are decided later in the batch."""
+def _pace(case: Case, neighbours: Neighbours) -> list[datetime] | None:
+    """When the number's last matters came; None where it does not matter: staff register always."""
+    phone = case.sealed.phone if case.sealed else None
+    if case.portal is None or phone is None:
+        return None
+    return neighbours.paces.setdefault(phone.whole, [])
+
+
+def _take(neighbours: Neighbours, case: Case, now: datetime) -> None:
+    """Keep code, external number and pace from those who are decided later in the batch."""
+    if (pace := _pace(case, neighbours)) is not None:
+        pace.insert(0, now)
     neighbours.codes.add(case.facts.query_code)
     if case.origin is not None:
         neighbours.origins[case.origin] = case.case_id

@@ -216,7 +216,10 @@ def _merge(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     reminded = CaseReminded(
         **header(target), count=target.reminders, new_facts=False, merged_from=case.case_id
     )
-    audit = [*audited("case.merged", case, into=str(into)), *audited("case.reminded", target, of=str(into))]
+    audit = [
+        *audited("case.merged", case, into=str(into)),
+        *audited("case.reminded", target, by=str(case.case_id)),
+    ]
     return Decision(case, [merged], audit=audit, others={into: (target, [reminded])})
 
 

@@ -285,6 +285,18 @@ class Export(Criteria):
     format: Literal["csv", "xlsx"] = "csv"
 
 
+ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$", max_length=32)]
+"""A portal's name: words with hyphens between, none of them a number, since it stands in the audit log."""
+
+
+class KeyWanted(Said):
+    """The body of `POST /v1/channels/{name}/keys`."""
+
+    scopes: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    district: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
+    expires_at: Instant | None = None
+
+
 def check(said: Statement, known: Reference, now: datetime) -> None:
     """Every code is one of `data/`, and nothing that is told happened later than `now`.
 

@@ -8,11 +8,13 @@ from typing import Any, Protocol, Self
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
+from libs.privacy.audit import AuditRow
 from libs.web.errors import FieldError
 from libs.web.principal import Principal
 from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case
 from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
+from services.intake.domain.portal import ChannelKey
 from services.intake.domain.reference import Reference
 from services.intake.handlers.sealing import FileKey, Kept, Vault
 
@@ -31,15 +33,16 @@ class Runs(Protocol):
 class Query:
     """A list that is asked for; a criterion that is None asks nothing.
 
-    `sealed` and `open_kinds` say which cases the caller may know of; `phones`, `last_fours` and `respondents`
-    are hashes, as are `tokens`: all of one of these. `registered_from` and `registered_to` are local days,
-    both included.
+    `sealed`, `open_kinds` and `portal` say which cases the caller may know of; `phones`, `last_fours` and
+    `respondents` are hashes, as are `tokens`: all of one of these. `registered_from` and `registered_to` are
+    local days, both included.
     """
 
     districts: frozenset[str]
     sealed: bool
     open_kinds: bool
     limit: int
+    portal: str | None = None
     after: UUID | None = None
     state: str | None = None
     kind: str | None = None
@@ -47,6 +50,9 @@ class Query:
     area: str | None = None
     flag: str | None = None
     query_code: str | None = None
+    query_codes: tuple[str, ...] | None = None
+    since: UUID | None = None
+    finished: bool | None = None
     needs: str | None = None
     phones: tuple[bytes, ...] | None = None
     last_fours: tuple[bytes, ...] | None = None
@@ -58,11 +64,13 @@ class Query:
 
     @classmethod
     def of(cls, caller: Principal, **asked: Any) -> Self:
-        """What a person asks for, within the cases that their roles and districts let them know of."""
+        """What a person asks for, within the cases that their roles and districts let them know of; of a
+        portal within its own."""
         return cls(
             districts=caller.districts,
             sealed=not caller.roles.isdisjoint(SEALED_OFFICERS),
-            open_kinds=not caller.roles.isdisjoint(REGISTRARS),
+            open_kinds=caller.portal is not None or not caller.roles.isdisjoint(REGISTRARS),
+            portal=caller.portal,
             **asked,
         )
 
@@ -84,6 +92,31 @@ class Views(Protocol):
 
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
+
+    async def trail(
+        self,
+        case_id: UUID,
+        districts: Collection[str],
+        sealed: bool,
+        after: tuple[datetime, int, int] | None,
+        limit: int,
+    ) -> Sequence[AuditRow]:
+        """The audit entries of a case of these districts, the oldest first, those after a place."""
+
+
+class ChannelBook(Protocol):
+    """The portals' keys; each change is one transaction with its audit entry."""
+
+    async def issue(self, key: ChannelKey, hash_: bytes, asked: "Asked") -> Outcome:
+        """Keep a new key; the answer without its secret."""
+
+    async def revoke(self, channel: str, key_id: str, asked: "Asked") -> bool:
+        """Whether there is such a key in the actor's districts; it opens nothing any more."""
+
+    async def keys(
+        self, districts: Collection[str], after: tuple[str, str, str] | None, limit: int
+    ) -> Sequence[ChannelKey]:
+        """The districts' keys in the order of district, channel and id."""
 
 
 class Suggested(Protocol):
@@ -201,6 +234,7 @@ class Desk:
     shell: Runs
     views: Views
     suggested: Suggested
+    channels: ChannelBook
     places: Gazetteer
     vault: Vault
     imports: Imports

@@ -1,7 +1,7 @@
 """Reading cases. Whoever sees a person's data leaves an audit record before seeing it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,10 +9,12 @@ from libs.clocks.calendar import LOCAL
 from libs.db.work import UseCase
 from libs.privacy.blindindex import read_phone
 from libs.web.errors import FieldError, Invalid, NotFound
-from services.intake.domain.case import SUPERVISORS, answer
+from libs.web.principal import Principal
+from services.intake.domain.case import SUPERVISORS, Case, answer
 from services.intake.domain.disclosure import masked, plain
 from services.intake.domain.flagging import Look, look
 from services.intake.domain.notices import Print, print_notice
+from services.intake.domain.portal import told_to_portal
 from services.intake.domain.statement import Reveal
 from services.intake.handlers.acting import noted
 from services.intake.handlers.desk import Asked, Desk, Query, work
@@ -29,11 +31,22 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
-    hidden = desk.known.flags.hide_contact(outcome.body["flags"])
+    hidden = desk.known.flags.hide_contact(await _flags(desk, case_id, outcome.body))
     hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
     shown = masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide)
+    if asked.actor.portal is not None:
+        return {**outcome.body, **shown}, outcome.version
     suggested = await desk.suggested.of(case_id) if outcome.body["kind"] is None else None
     return {**outcome.body, **shown, "suggested": suggested}, outcome.version
+
+
+async def _flags(desk: Desk, case_id: UUID, told: Mapping[str, Any]) -> Sequence[str]:
+    """The flags of a case; a portal is not told them."""
+    if "flags" in told:
+        flags: Sequence[str] = told["flags"]
+        return flags
+    case = await desk.views.case(case_id)
+    return case.facts.flags if case else ()
 
 
 async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:
@@ -63,7 +76,20 @@ async def find(desk: Desk, query: Query) -> tuple[Sequence[dict[str, Any]], UUID
     found = await desk.views.find(query)
     page = found[: query.limit]
     after = page[-1][0].case_id if len(found) > query.limit else None
-    return [answer(case, version) for case, version in page], after
+    tell = teller(query)
+    return [tell(case, version) for case, version in page], after
+
+
+def teller(query: Query) -> Callable[[Case, int], dict[str, Any]]:
+    """How the cases of a list are told to who asks for it."""
+    return answer if query.portal is None else told_to_portal
+
+
+def check_criteria(caller: Principal, **staff_only: str | None) -> None:
+    """Let pass what this caller may ask lists by: a portal not by what staff think of its cases."""
+    asked = [name for name, value in staff_only.items() if value is not None]
+    if caller.portal is not None and asked:
+        raise Invalid(errors=[FieldError(f"/{name}", "staff_only") for name in asked])
 
 
 def phone_hashes(desk: Desk, phone: str, districts: frozenset[str]) -> dict[str, tuple[bytes, ...]]:

@@ -18,9 +18,10 @@ from services.intake.domain.children import (
 )
 from services.intake.domain.people import Personal, personal
 from services.intake.domain.places import Places
+from services.intake.domain.portal import check_portal, credential
 from services.intake.domain.registration import Judgement, Neighbours, Register, judge
 from services.intake.domain.registration import register as decide
-from services.intake.domain.statement import ChildStatement, Statement, check
+from services.intake.domain.statement import ChildStatement, KeyWanted, Statement, check
 from services.intake.handlers.desk import Asked, Desk, work
 from services.intake.handlers.sealing import note
 
@@ -45,6 +46,7 @@ def registration(
 ) -> Work[Case, Register]:
     """The command that registers a statement, once it is checked, judged and sealed; raises as `register`."""
     district = district_of(said, asked.actor, places)
+    check_portal(said, asked.actor)
     check(said, desk.known, asked.at)
     told = personal(said)
     judgement = judge(said, told.phone, desk.known, places[district], asked.at)
@@ -68,6 +70,7 @@ def rehearse(desk: Desk, said: Statement, asked: Asked, places: Mapping[str, Pla
         query_codes=(CODE_ALPHABET[:CODE_LENGTH],),
         happened_on=said.happened_on,
         origin=None,
+        portal=None,
         sealed=Sealed(0, b"", b"", b""),
         dossier=None,
         ruling=said.decision,
@@ -117,7 +120,8 @@ def sealed(
         "judgement": judgement,
         "query_codes": draw_codes(desk.chance),
         "happened_on": said.happened_on,
-        "origin": Origin(asked.actor.label(), said.external_ref) if said.external_ref else None,
+        "origin": Origin(credential(asked.actor, district), said.external_ref) if said.external_ref else None,
+        "portal": asked.actor.portal,
         "sealed": desk.vault.close(key, case_id, district, told, secret=judgement.facts.kind == SEALED_KIND),
         "dossier": desk.vault.dossier(case_id, district, told, judgement.facts, known.flags)
         if judgement.facts.dossier_version
@@ -129,8 +133,8 @@ def sealed(
     }
 
 
-def district_of(said: Statement, actor: Actor, districts: Container[str]) -> str:
-    """The district of a new case: the one named, else the credential's only one."""
+def district_of(said: Statement | KeyWanted, actor: Actor, districts: Container[str]) -> str:
+    """The district of a new case or key: the one named, else the credential's only one."""
     if said.district is None and len(actor.districts) == 1:
         (district,) = actor.districts
     elif said.district is None:

@@ -6,9 +6,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from libs.web.errors import FieldError, Invalid
-from services.intake.domain.case import answer
 from services.intake.domain.searching import Sought, sought
 from services.intake.handlers.desk import Desk, Query
+from services.intake.handlers.reading import teller
 from services.intake.handlers.sealing import scope
 
 ROUNDS: Final = 5
@@ -42,8 +42,9 @@ async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[st
     found = await desk.views.find(query)
     page = found[: query.limit]
     kept = await desk.views.all_kept([case.case_id for case, _ in page])
+    tell = teller(query)
     hits = [
-        answer(case, version)
+        tell(case, version)
         for case, version in page
         if case.case_id in kept and wanted.stands_in(desk.vault.narrative(kept[case.case_id]))
     ]

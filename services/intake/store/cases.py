@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from libs.db.pool import Tx
 from libs.db.work import Change, Work
 from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
+from services.intake.domain.portal import MOST
 from services.intake.domain.registration import Neighbours, Register
 from services.intake.store.erasure import PERSONAL
 from services.intake.store.rows import CASES, case_of
@@ -47,6 +49,7 @@ class IntakeStore:
             codes={row["query_code"] for row in codes},
             origins=await _origins(tx, [command.origin for command in new if command.origin]),
             twins=await _twins(tx, [command.sealed.phone.whole for command in new if command.sealed.phone]),
+            paces=await _paces(tx, [command for command in new if command.portal is not None]),
         )
 
     async def save(self, tx: Tx, changes: Sequence[Change[Case]], shared: Neighbours) -> None:
@@ -115,16 +118,38 @@ async def _twins(tx: Tx, phones: Sequence[bytes]) -> Mapping[bytes, tuple[UUID, 
     return found
 
 
+async def _paces(tx: Tx, commands: Sequence[Register]) -> dict[bytes, list[datetime]]:
+    """When the newest matters of each portal's applicant were registered, so many as are looked at."""
+    phones = sorted({command.sealed.phone.whole for command in commands if command.sealed.phone})
+    if not phones:
+        return {}
+    rows = await tx.fetch(
+        """
+        select w.whole, (c.facts ->> 'registered_at')::timestamptz as at from unnest($1::bytea[]) as w (whole)
+        cross join lateral (
+            select case_id from phone_trace where whole = w.whole order by case_id desc limit $2
+        ) p join intake_case c using (case_id)
+        order by p.case_id desc
+        """,
+        phones,
+        max(command.known.limits[MOST] for command in commands),
+    )
+    found: dict[bytes, list[datetime]] = defaultdict(list)
+    for row in rows:
+        found[row["whole"]].append(row["at"])
+    return found
+
+
 async def _insert_cases(tx: Tx, cases: Sequence[Case]) -> None:
     if not cases:
         return
     written = await tx.execute(
         """
         insert into intake_case (case_id, district, state, facts, said_urgency, reminders, reason_code,
-            directed_to, merged_into, happened_on, warnings, twins, credential, external_ref)
+            directed_to, merged_into, happened_on, warnings, twins, credential, external_ref, portal)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::int[],
             $7::text[], $8::text[], $9::uuid[], $10::date[], $11::jsonb[], $12::jsonb[], $13::text[],
-            $14::text[])
+            $14::text[], $15::text[])
         order by 1
         on conflict do nothing
         """,
@@ -134,6 +159,7 @@ async def _insert_cases(tx: Tx, cases: Sequence[Case]) -> None:
         [_json([str(twin) for twin in case.twins]) for case in cases],
         [case.origin.credential if case.origin else None for case in cases],
         [case.origin.external_ref if case.origin else None for case in cases],
+        [case.portal for case in cases],
     )
     if written != len(cases):
         raise Conflict

@@ -36,4 +36,5 @@ def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
         ),
         closed=bool(row["closed"]),
         origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
+        portal=row["portal"],
     )

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
 from libs.clocks.calendar import LOCAL
+from libs.db import auditlog
 from libs.db.pool import Database, Tx
 from libs.messaging import deadlines
+from libs.privacy.audit import AuditRow
 from services.intake.domain.case import SEALED_KIND, Case
+from services.intake.domain.georeport import FINISHED
 from services.intake.handlers.desk import Query
 from services.intake.handlers.sealing import Kept
 from services.intake.store.rows import CASES, case_of
@@ -68,6 +71,7 @@ class IntakeViews:
         if not query.open_kinds:
             where.add("c.kind = {}", SEALED_KIND)
         for sql, value in (
+            ("c.portal = {}", query.portal),
             (f"{driving}.case_id < {{}}", query.after),
             ("c.state = {}", query.state),
             ("c.kind = {}", query.kind),
@@ -75,6 +79,8 @@ class IntakeViews:
             ("starts_with(c.grid, {})", query.area),
             ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
             ("c.query_code = {}", query.query_code),
+            ("c.query_code = any({})", query.query_codes),
+            ("c.case_id >= {}", query.since),
             ("p.whole = any({})", query.phones),
             ("p.last_four = any({})", query.last_fours),
             ("c.grid = {}", query.grid),
@@ -82,6 +88,8 @@ class IntakeViews:
         ):
             if value is not None:
                 where.add(sql, value)
+        if query.finished is not None:
+            where.add("(c.state = any({}) or x.closed is true) = {}", sorted(FINISHED), query.finished)
         if query.needs is not None:
             where.add(_NEEDS[query.needs])
         for sql, values in _dated(query, driving):
@@ -111,6 +119,33 @@ class IntakeViews:
             await tx.execute("set local plan_cache_mode = force_custom_plan")
             yield tx
 
+    async def trail(
+        self,
+        case_id: UUID,
+        districts: Collection[str],
+        sealed: bool,
+        after: tuple[datetime, int, int] | None,
+        limit: int,
+    ) -> list[AuditRow]:
+        """The audit entries of a case of these districts, the oldest first, those after a place; of an
+        accusation only if `sealed`."""
+        async with self._database.read() as tx:
+            rows = await tx.fetch(
+                """
+                select a.* from audit a join intake_case c using (case_id)
+                where a.case_id = $1 and c.district = any($2) and ($3 or c.kind is distinct from $4)
+                  and (a.at, a.chain, a.seq) > ($5, $6::bigint, $7::bigint)
+                order by a.at, a.chain, a.seq limit $8
+                """,
+                case_id,
+                sorted(districts),
+                sealed,
+                SEALED_KIND,
+                *(after or BEFORE_ALL),
+                limit,
+            )
+        return [auditlog.row_of(row, "intake") for row in rows]
+
 
 def _dated(query: Query, driving: str) -> Iterator[tuple[str, tuple[object, ...]]]:
     """The conditions of a range of days. Ids hold the instant at which they were made, to the millisecond."""
@@ -128,6 +163,9 @@ def _first_id(instant: datetime, later: timedelta = timedelta()) -> UUID:
     milliseconds = round((instant.timestamp() + later.total_seconds()) * 1000)
     return UUID(int=max(0, milliseconds) << 80)
 
+
+BEFORE_ALL: Final = (datetime(1, 1, 1, tzinfo=UTC), 0, 0)
+"""A place before every audit entry."""
 
 _NEEDS = {
     "kind": "c.state = 'registered' and c.kind is null",

@@ -91,6 +91,7 @@ def command(
         query_codes=codes,
         happened_on=statement.happened_on,
         origin=None,
+        portal=None,
         sealed=Sealed(1, b"key", b"applicant", b"story"),
         dossier=None if statement.kind == "REP" else dossier(case_id, 1),
         ruling=statement.decision,

@@ -57,6 +57,7 @@ def command(parent: Case, vault: Personal | None = None, **fields: Any) -> Regis
         query_codes=("Q2Q2Q2Q2",),
         happened_on=None,
         origin=None,
+        portal=None,
         sealed=Sealed(1, b"key", b"applicant", b"story"),
         dossier=dossier(CHILD, 1),
         ruling=statement.decision,

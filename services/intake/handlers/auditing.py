@@ -1,0 +1,45 @@
+"""`GET /v1/audit`: who did and saw what of a case."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from libs.privacy.audit import AuditRow
+from libs.web.principal import Principal
+from services.intake.domain.case import SEALED_OFFICERS, instant
+from services.intake.handlers.desk import Desk
+
+SHOWN: Final[Mapping[str, str]] = {
+    "case.read": "masked",
+    "case.revealed": "plain",
+    "case.notice_printed": "name",
+}
+"""What of a person's data an act showed to who did it."""
+
+Place = tuple[datetime, int, int]
+"""Time, chain and number: the order of the trail."""
+
+
+async def trail(
+    desk: Desk, case_id: UUID, caller: Principal, after: Place | None, limit: int
+) -> tuple[Sequence[dict[str, Any]], Place | None]:
+    """A page of the audit entries of a case of the caller's districts, and the place after which the next
+    begins."""
+    sealed = not caller.roles.isdisjoint(SEALED_OFFICERS)
+    rows = await desk.views.trail(case_id, caller.districts, sealed, after, limit + 1)
+    page = rows[:limit]
+    last = (page[-1].at, page[-1].chain, page[-1].seq) if len(rows) > limit else None
+    return [_told(row) for row in page], last
+
+
+def _told(row: AuditRow) -> dict[str, Any]:
+    return {
+        "at": instant(row.at),
+        "actor": row.actor,
+        "action": row.action,
+        "seen": SHOWN.get(row.action),
+        "detail": dict(row.detail),
+        "chain": row.chain,
+        "seq": row.seq,
+    }

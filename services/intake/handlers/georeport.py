@@ -1,0 +1,67 @@
+"""Open311 GeoReport v2 over the same registration and the same lists as every other door."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from libs.web.errors import NotFound
+from libs.web.principal import Principal
+from services.intake.domain.georeport import (
+    MOST,
+    NOTICE,
+    WINDOW_DAYS,
+    Report,
+    Status,
+    is_service,
+    statement_of,
+    told_as_request,
+)
+from services.intake.handlers.desk import Asked, Desk, Query
+from services.intake.handlers.registering import register
+
+
+async def report(desk: Desk, said: Report, asked: Asked) -> dict[str, Any]:
+    """Register a report; its number, and what was not kept of it."""
+    if not is_service(said.service_code, desk.known):
+        raise NotFound("service_code")
+    outcome = await register(desk, statement_of(said, desk.known), asked)
+    dropped = said.dropped()
+    return {
+        "service_request_id": outcome.body["query_code"],
+        "service_notice": NOTICE + "、".join(dropped) if dropped else None,
+        "account_id": None,
+    }
+
+
+async def requests(
+    desk: Desk,
+    caller: Principal,
+    now: datetime,
+    *,
+    ids: Sequence[str] | None = None,
+    service_code: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    statuses: Collection[Status] = (),
+) -> list[dict[str, Any]]:
+    """The caller's own requests, the newest first, at most `MOST`; without dates those of `WINDOW_DAYS`."""
+    if ids is None and start is None:
+        start = (end or now) - timedelta(days=WINDOW_DAYS)
+    found = await desk.views.find(
+        Query.of(
+            caller,
+            limit=MOST,
+            query_codes=tuple(ids) if ids is not None else None,
+            category=service_code,
+            since=_first_of(start) if start else None,
+            after=_first_of(end + timedelta(milliseconds=1)) if end else None,
+            finished="closed" in statuses if len(set(statuses)) == 1 else None,
+        )
+    )
+    return [told_as_request(case, desk.known) for case, _ in found[:MOST]]
+
+
+def _first_of(at: datetime) -> UUID:
+    """The id before which lie all cases registered before an instant: ids are UUIDv7 (RFC 9562, 5.7)."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
