@@ -21,3 +21,9 @@ def test_what_shall_fail_without_it_exists(mutant: Mutant) -> None:
         path, _, name = test.partition("::")
         text = (ROOT / path).read_text("utf-8")
         assert not name or f"def {name.partition('[')[0]}(" in text
+
+
+def test_the_page_of_reliability_lists_every_mechanism() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    listed = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
+    assert [mutant.mechanism for mutant in MUTANTS if mutant.mechanism not in listed] == []
