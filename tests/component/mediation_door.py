@@ -283,7 +283,8 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Door]:
     server = HttpServer(app, "127.0.0.1", 0, drain=2)
     pulse = Pulse(lambda: None)
     running = [asyncio.create_task(server.run()), asyncio.create_task(shell.flush(pulse))]
-    states = consumers.states(Dossiers(vault).apply, apply_organisations)
+    dossiers = Dossiers(vault)
+    states = consumers.states(dossiers.apply, dossiers.empty, apply_organisations)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
             yield Door(

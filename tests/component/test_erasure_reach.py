@@ -11,7 +11,7 @@ from libs.db.pool import Database
 
 NOBODY: dict[str, set[str]] = {
     "mechanisms": {"audit", "audit_head", "dead_letter", "idempotency", "parked", "state_record"},
-    "intake": {"import", "import_part", "import_fault"},
+    "intake": {"import", "import_part", "import_fault", "channel_key"},
     "routing": set(),
     "mediation": {"organisation_key"},
     "notify": {"opt_out", "message"},

@@ -97,7 +97,7 @@ async def test_each_sees_in_a_file_what_they_see_in_the_list(desk: Desk) -> None
 
 async def audit(desk: Desk) -> list[tuple[str, Any]]:
     rows = await desk.door.rows(
-        "select action, detail from audit where action like 'cases.%' order by at, chain, seq"
+        "select action, detail from audit where action like 'cases.%' order by at, action"
     )
     return [(entry["action"], json.loads(entry["detail"])) for entry in rows]
 

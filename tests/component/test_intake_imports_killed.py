@@ -3,8 +3,6 @@
 import signal
 from pathlib import Path
 
-import pytest
-
 from libs.db.pool import Database
 from tests.component.import_process import POINTS, Order, ended
 from tests.component.intake_door import opened
@@ -27,23 +25,6 @@ async def all_is_there_once(desk: Desk, import_id: str) -> None:
     assert len(await desk.door.rows("select 1 from event")) == taken
     assert len(await desk.table("csv", told["error_file"])) == 1 + len(FAULTY)
     assert (await desk.counts())[1] == 0
-
-
-@pytest.mark.parametrize("point", POINTS)
-async def test_killed_at_a_point_it_is_taken_once(databases: Databases, tmp_path: Path, point: str) -> None:
-    dsn = databases.fresh("intake")
-    database = await Database.open(dsn, name="test-intake", size=4)
-    try:
-        async with opened(database, tmp_path) as door:
-            desk = Desk(door)
-            sent = await desk.send(FILE)
-            nth = 1 if point.startswith("all") else 2
-            assert await ended(Order(dsn, str(tmp_path), 5, point, nth)) == -signal.SIGKILL
-            assert (await desk.told(sent))["state"] != "done"
-            assert await ended(Order(dsn, str(tmp_path), 6)) == 0
-            await all_is_there_once(desk, sent.body["import_id"])
-    finally:
-        await database.close()
 
 
 async def test_killed_at_every_point_in_turn(databases: Databases, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The embedded stack's life with PostgreSQL and Kafka alone: start, second start, crashes, restarts, stop."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -113,22 +112,6 @@ def test_sigkill_of_the_supervisor_leaves_no_process(heshi: Heshi) -> None:
     assert len(family) > 5  # the server has children of its own
     supervisor.kill()
     eventually(lambda: not any(lives(process) for process in family), 15)
-
-
-def test_rows_and_topics_are_there_after_kill_9_of_everything(heshi: Heshi) -> None:
-    heshi.up("postgres,kafka")
-    with psycopg.connect(heshi.dsn()) as connection:
-        connection.execute("create table kept (word text)")
-        connection.execute("insert into kept values ('和')")
-    assert "intake.case.v1" in heshi("topics", "apply").stdout
-    supervisor = heshi.supervisor()
-    for process in [supervisor, *supervisor.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):  # the first one's end takes the others along
-            process.kill()
-    heshi.up("postgres,kafka")
-    with psycopg.connect(heshi.dsn()) as connection:
-        assert connection.execute("select word from kept").fetchall() == [("和",)]
-    assert heshi("topics", "apply").stdout == "All topics are there.\n"
 
 
 def test_crashed_part_is_started_again_and_said_so(heshi: Heshi) -> None:
