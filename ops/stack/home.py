@@ -8,15 +8,19 @@ import secrets
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 from ops.stack.errors import StackError, explained
 
 LONGEST_SOCKET_FOLDER = 92  # sun_path holds 107 bytes, PostgreSQL's file name takes 15
 NEEDED_BYTES = 512 * 1024 * 1024
+GLANCES, GLANCE = 20, 0.02
+"""How often the lock of the folder is tried, and seconds in between."""
 
 
 @dataclass(slots=True)
@@ -103,13 +107,11 @@ class Home:
         with explained("locking the state folder"):
             file = (self.folder("run") / "lock").open("a")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _taken(file):
                 raise StackError(
                     f"Heshi already runs from {self.root}: use `heshi status` or `heshi down`, "
                     "or set HESHI_HOME to another folder."
-                ) from error
+                )
             yield
 
     def is_locked(self) -> bool:
@@ -141,6 +143,18 @@ class Home:
             return StackState(**{**raw, "parts": [PartState(**part) for part in raw["parts"]]})
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+
+def _taken(file: IO[str]) -> bool:
+    """Take the lock. Whoever looks whether somebody holds it holds it for that moment: that is waited out."""
+    for _ in range(GLANCES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(GLANCE)
+        else:
+            return True
+    return False
 
 
 def is_free(port: int) -> bool:

@@ -1,11 +1,13 @@
 """The state folder: its lock, its secrets, its limits."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import socket
 import stat
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -30,6 +32,14 @@ def test_second_holder_of_the_folder_is_refused_until_the_first_lets_go(home: Ho
             pytest.fail("two held it")
         assert home.is_locked()
     assert not home.is_locked()
+
+
+def test_a_look_at_the_folder_keeps_nobody_from_taking_it(home: Home) -> None:
+    with (home.folder("run") / "lock").open("a") as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        threading.Timer(0.05, lambda: fcntl.flock(looker, fcntl.LOCK_UN)).start()
+        with home.locked():
+            assert home.is_locked()
 
 
 def test_state_of_a_dead_supervisor_is_not_believed(home: Home) -> None:
