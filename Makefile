@@ -6,7 +6,7 @@
 #   make setup   set-up alone                             make lock    renew the lock files (ARGS=--upgrade)
 #   make faults  strike the stack and judge what came of it (under an hour; resumable)
 #   make check-containers   the same in containers (needs a Docker engine)
-#   make screenshots        pictures of the console (needs Debian's chromium)
+#   make screenshots        pictures of the console (needs Debian's chromium and fonts-noto-cjk)
 #   make fmt     format the code                          ARGS="…" goes to the command behind a target
 
 .DELETE_ON_ERROR:
