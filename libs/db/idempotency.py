@@ -41,6 +41,17 @@ async def claim(tx: Tx, keys: Sequence[IdempotencyKey]) -> dict[bytes, Answer]:
     return answers
 
 
+async def first_answer(tx: Tx, key: IdempotencyKey) -> Outcome | None:
+    """Take one key; what its request was answered before, None when there is work to do.
+
+    Raises the refusal that it got, `InProgress` and `KeyReused`.
+    """
+    answer = (await claim(tx, [key])).get(key.scope)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
 async def keep(tx: Tx, answers: Sequence[tuple[IdempotencyKey, Answer]]) -> None:
     """Store first answers. They hold no personal field; answers of 500 and above are never stored."""
     if not answers:

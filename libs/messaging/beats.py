@@ -8,14 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
-from libs.db.faults import Fault, classify
-from libs.messaging.producer import BrokerAway, Producer, Record
+from libs.messaging.producer import Producer, Record, publish_every
 from libs.messaging.reader import KafkaPlace
 from libs.runtime.loops import Pulse
-
-log = structlog.get_logger()
 
 BEAT: Final = b"beat"
 """The key of a beat; readers pass it over."""
@@ -31,15 +26,8 @@ class Beats:
     partitions: Mapping[str, int]
 
     async def run(self, pulse: Pulse) -> None:
-        """Beat every hour; what the broker does not take now comes with the next."""
-        while not pulse.stopping:
-            try:
-                await self.once()
-            except Exception as error:
-                if not isinstance(error, BrokerAway) and classify(error) is Fault.DATA:
-                    raise
-                log.warning("beat_put_off", error=type(error).__name__)
-            await pulse.pause(EVERY)
+        """Beat every hour."""
+        await publish_every(EVERY, self.once, "beat_put_off", pulse)
 
     async def once(self) -> None:
         """One beat on each partition. Raises BrokerAway."""

@@ -18,9 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from libs.db import auditlog
-from libs.db.faults import Fault, classify
 from libs.db.pool import Database
-from libs.messaging.producer import BrokerAway, Producer, Record
+from libs.messaging.producer import BrokerAway, Producer, Record, publish_every
 from libs.messaging.reader import KafkaPlace
 from libs.privacy.audit import Head, SignedHead, signing_key
 from libs.privacy.keyring import Keyring
@@ -44,15 +43,8 @@ class HeadPublisher:
     _told: Sequence[Head] = field(default_factory=tuple)
 
     async def run(self, pulse: Pulse) -> None:
-        """Publish every minute; what cannot be published now goes with the next."""
-        while not pulse.stopping:
-            try:
-                await self.once()
-            except Exception as error:
-                if not isinstance(error, BrokerAway) and classify(error) is Fault.DATA:
-                    raise
-                log.warning("heads_put_off", error=type(error).__name__)
-            await pulse.pause(EVERY)
+        """Publish every minute."""
+        await publish_every(EVERY, self.once, "heads_put_off", pulse)
 
     async def once(self) -> int:
         """Publish what moved; the number of heads."""

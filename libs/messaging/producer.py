@@ -1,12 +1,15 @@
 """The idempotent producer, supervised: every wait has an end, and a broken one is replaced."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
+
+from libs.db.faults import Fault, classify
+from libs.runtime.loops import Pulse
 
 log = structlog.get_logger()
 
@@ -24,6 +27,21 @@ class Record:
 
 class BrokerAway(Exception):
     """The broker did not take the records in time; they may still land, which inboxes absorb."""
+
+
+async def publish_every(
+    seconds: float, once: Callable[[], Awaitable[object]], put_off: str, pulse: Pulse
+) -> None:
+    """Do `once` every so many seconds until told to stop. What broker or database do not take now comes with
+    the next, and is logged as `put_off`."""
+    while not pulse.stopping:
+        try:
+            await once()
+        except Exception as error:
+            if not isinstance(error, BrokerAway) and classify(error) is Fault.DATA:
+                raise
+            log.warning(put_off, error=type(error).__name__)
+        await pulse.pause(seconds)
 
 
 class Producer:

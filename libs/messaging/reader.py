@@ -84,6 +84,7 @@ class Reader:
     A reader that died without a word keeps its partitions from others for `session_timeout_ms`; its successor
     of the same `instance` has them back at once. After a batch that was not full it waits `gather` seconds,
     so that the next is larger. `numbered`: the topics hold events that are numbered per case; holes are told.
+    `before` is done at the start, before anything is read.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Reader:
     gather: float = 0.0
     instance: str | None = None
     numbered: bool = False
+    before: Callable[[], Awaitable[None]] | None = None
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
     _sequences: dict[tuple[str, int], CaseSequence] = field(default_factory=dict)
     _unsought: set[TopicPartition] = field(default_factory=set)
@@ -106,6 +108,8 @@ class Reader:
 
     async def run(self, pulse: Pulse) -> None:
         """Read until told to stop; a broker that is away is waited for, with growing pauses."""
+        if self.before is not None:
+            await self.before()
         wait = 0.2
         while not pulse.stopping:
             try:

@@ -7,7 +7,7 @@ providers, `all` does both in one process (embedded). Whoever writes outbox rows
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -269,24 +269,13 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     drain = platform.settings.stopping.work_s
     readers: list[Reader] = []
     runners: list[EventRunner[Any]] = []
-    copies: dict[str, StateRunner] = {}
+    loops: list[Loop] = []
     shell = service.shell.on(database) if service.shell else None
 
-    def reads(name: str, topics: Sequence[str], handle: Any, gather: float, *, numbered: bool) -> None:
-        how = platform.settings.consuming
-        reader = Reader(
-            name,
-            topics,
-            place,
-            database,
-            handle,
-            max_records=how.max_poll_records,
-            session_timeout_ms=how.session_timeout_ms,
-            gather=gather,
-            instance=platform.settings.instance,
-            numbered=numbered,
-        )
-        readers.append(reader)
+    def reads(name: str, topics: Sequence[str], handle: Any, gather: float, **more: Any) -> None:
+        how, instance = platform.settings.consuming, platform.settings.instance
+        most, silent = how.max_poll_records, how.session_timeout_ms
+        readers.append(Reader(name, topics, place, database, handle, most, silent, gather, instance, **more))
 
     for consumer in service.consumers:
         assert shell is not None  # noqa: S101 - a service with event consumers has use cases
@@ -294,24 +283,21 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
         runners.append(runner)
         reads(consumer.name, [consumer.topic], runner.handle, consumer.gather, numbered=True)
     for reaction in service.states:
-        state = copies[reaction.reader.name] = StateRunner(
-            reaction.reader, database, place, now, reaction.arrived
-        )
-        reads(
-            reaction.reader.name,
-            [reaction.reader.topic],
-            state.handle,
-            reaction.reader.gather,
-            numbered=False,
-        )
+        copy = reaction.reader
+        state = StateRunner(copy, database, place, now, reaction.arrived)
+        reads(copy.name, [copy.topic], state.handle, copy.gather, before=state.forget_outdated)
     for projection in service.projections:
         runs = ProjectionRunner(projection, database, place, now)
         reads(projection.name, projection.topics, runs.handle, projection.gather, numbered=True)
     if service.owned_states:
         back = ReadBack(database, place, platform.relay.wake)
-        reads(f"{platform.name}.readback", list(service.owned_states), back.handle, 0.25, numbered=False)
+        reads(f"{platform.name}.readback", list(service.owned_states), back.handle, 0.25)
+        topics = load().topics
+        partitions = {name: topics[name].partitions for name in service.owned_states}
+        beats = Beats(platform.producer, place, partitions)
+        loops.append(Loop("beats", beats.run, drain=2, needed=False, stalled_after=BEAT_EVERY * 2))
 
-    loops = [Loop(reader.name, _run(reader, copies), drain=drain, stage=2) for reader in readers]
+    loops += [Loop(reader.name, reader.run, drain=drain, stage=2) for reader in readers]
     if runners and shell is not None:
         loops.append(Loop("unparker", Unparker(runners, shell, database, now).run, drain=drain))
     if service.fire is not None:
@@ -328,25 +314,8 @@ def _worker_loops(platform: Platform, service: Service) -> list[Loop]:
     )
     signing = heads.HeadPublisher(platform.name, database, platform.producer, place, platform.keyring)
     loops.append(Loop("heads", signing.run, drain=2, needed=False, stalled_after=heads.EVERY * 2))
-    if service.owned_states:
-        declared = load().topics
-        beats = Beats(
-            platform.producer, place, {name: declared[name].partitions for name in service.owned_states}
-        )
-        loops.append(Loop("beats", beats.run, drain=2, needed=False, stalled_after=BEAT_EVERY * 2))
     loops += service.loops
     return loops
-
-
-def _run(reader: Reader, copies: Mapping[str, StateRunner]) -> Callable[[Pulse], Awaitable[None]]:
-    """The reader's loop; one that keeps a copy first sees whether the copy may still be believed."""
-
-    async def run(pulse: Pulse) -> None:
-        if copy := copies.get(reader.name):
-            await copy.forget_outdated()
-        await reader.run(pulse)
-
-    return run
 
 
 def _figures(platform: Platform, readers: Sequence[Reader]) -> Callable[[Pulse], Awaitable[None]]:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from libs.db import auditlog, idempotency
+from libs.db import idempotency
 from libs.db.pool import Database, Tx
 from libs.db.work import Outcome
 from libs.web.apikeys import KeyRecord
-from libs.web.errors import Refusal
 from services.intake.domain.portal import ChannelKey
 from services.intake.handlers.desk import Asked
-
-SERVICE: Final = "intake"
+from services.intake.store import trail
 
 FRESH: Final = 2.0
 """Seconds for which a key that was found counts without another look: so long a revoked one may open."""
@@ -30,10 +28,7 @@ class ChannelStore:
     async def issue(self, key: ChannelKey, hash_: bytes, asked: Asked) -> Outcome:
         """Keep a new key; a repeated request gets the first answer again, which holds no secret."""
         async with self._database.transaction() as tx:
-            answers = await idempotency.claim(tx, [asked.key] if asked.key else [])
-            for answer in answers.values():
-                if isinstance(answer, Refusal):
-                    raise answer
+            if asked.key and (answer := await idempotency.first_answer(tx, asked.key)) is not None:
                 return answer
             await tx.execute(
                 """
@@ -146,10 +141,9 @@ class ChannelKeys:
         return self._now()
 
 
-async def _audit(tx: Tx, action: str, key: ChannelKey, asked: Asked) -> None:
-    detail = {"channel": key.channel, "key_id": key.key_id, "scopes": list(key.scopes)}
-    entry = auditlog.Entry(asked.at, asked.actor.label(), action, None, detail)
-    await auditlog.append(tx, SERVICE, [entry])
+async def _audit(tx: Tx, act: str, key: ChannelKey, asked: Asked) -> None:
+    codes = {"channel": key.channel, "key_id": key.key_id, "scopes": list(key.scopes)}
+    await trail.record(tx, asked.actor, asked.at, act, **codes)
 
 
 def _key(row: Any) -> ChannelKey:

@@ -7,16 +7,16 @@ from uuid import UUID
 
 import orjson
 
-from libs.db import auditlog, idempotency
+from libs.db import idempotency
 from libs.db.pool import Database, Tx
 from libs.db.work import Actor, Outcome
-from libs.web.errors import FieldError, Refusal
+from libs.web.errors import FieldError
 from libs.web.refusals import TooManyRequests
 from services.intake.domain.importing import MOST_OPEN, Faulty, Import
 from services.intake.handlers.desk import Asked, Job, LeaseLost
 from services.intake.handlers.sealing import FileKey, Vault
+from services.intake.store import trail
 
-SERVICE: Final = "intake"
 ABANDONED: Final = "1 hour"
 """So old are parts without an import at least before they count as left behind: an upload takes minutes."""
 
@@ -53,16 +53,12 @@ class ImportStore:
             raise ValueError("an import is made repeatable by its key")
         credential = asked.actor.label()
         async with self._database.transaction() as tx:
-            answer = (await idempotency.claim(tx, [asked.key])).get(asked.key.scope)
-            if isinstance(answer, Refusal):
-                raise answer
+            answer = await idempotency.first_answer(tx, asked.key)
             if answer is None and await _insert(tx, new, key, asked, credential, content):
                 outcome = Outcome(202, {"import_id": str(new.import_id)}, 0)
                 await idempotency.keep(tx, [(asked.key, outcome)])
-                entry = auditlog.Entry(
-                    asked.at, credential, "import.received", None, {"import_id": str(new.import_id)}
-                )
-                await auditlog.append(tx, SERVICE, [entry])
+                told = str(new.import_id)
+                await trail.record(tx, asked.actor, asked.at, "import.received", import_id=told)
                 return new, False
             await _drop_parts(tx, new.import_id)
             row = await tx.fetchrow(

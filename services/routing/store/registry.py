@@ -12,7 +12,6 @@ from libs.db.work import IdempotencyKey, Outcome, State
 from libs.events.base import Record
 from libs.events.organisation import AreaProfile, OrganisationProfile
 from libs.messaging.outbox import append_states
-from libs.web.errors import Refusal
 from services.routing.domain.area import Area
 from services.routing.domain.organisation import Key, Organisation
 from services.routing.handlers.registry import Act, Change, Redraw
@@ -47,9 +46,7 @@ class RegistryStore:
         """As `change`, for a request that may be repeated: the first answer is kept with the change, so it
         must hold nothing secret. A repetition gets it again, marked as replayed."""
         async with self._database.transaction() as tx:
-            answer = (await idempotency.claim(tx, [key])).get(key.scope)
-            if isinstance(answer, Refusal):
-                raise answer
+            answer = await idempotency.first_answer(tx, key)
             if answer is not None:
                 return answer
             outcome = reply(await self._change(tx, org_id, None, change, act))
