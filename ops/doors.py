@@ -1,7 +1,10 @@
-"""A service's doors as a command of `heshi` asks them, with a token made for that one command."""
+"""A service's doors as a command of `heshi` asks them, with a token made for that one command, and waiting
+for what it caused."""
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import aiohttp
@@ -9,6 +12,15 @@ import aiohttp
 from ops import tokens
 from ops.installation import Installation
 from ops.stack.errors import StackError
+
+
+async def holds(condition: Callable[[], Awaitable[bool]], give_up: datetime) -> bool:
+    """Whether the condition comes true in time."""
+    while not await condition():
+        if datetime.now(UTC) > give_up:
+            return False
+        await asyncio.sleep(0.25)
+    return True
 
 
 class Refused(StackError):

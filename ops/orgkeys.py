@@ -5,14 +5,14 @@ harmless, only when their copies have the change: the command ends then, or name
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from libs.db.pool import Database
 from libs.events import topics as declared
 from libs.messaging import outbox, reader
-from ops.doors import Doors
+from ops.doors import Doors, holds
 from ops.installation import Installation
 from ops.stack.errors import StackError
 
@@ -74,12 +74,3 @@ async def has_copy(group: str, since: datetime, give_up: datetime) -> bool:
 def service_of(group: str) -> str:
     """The service that reads in a consumer group."""
     return group.partition(".")[0]
-
-
-async def holds(condition: Callable[[], Awaitable[bool]], give_up: datetime) -> bool:
-    """Whether the condition comes true in time."""
-    while not await condition():
-        if datetime.now(UTC) > give_up:
-            return False
-        await asyncio.sleep(0.25)
-    return True

@@ -1,31 +1,31 @@
 """`heshi erase` and `heshi export-person`: a person's rights over what is kept of them (PIPL arts 45, 47)."""
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 from uuid import UUID
 
-from ops.doors import Doors
+from ops.doors import Doors, holds
 from ops.stack.errors import StackError
 
 HOLDERS: Final = ("intake", "routing", "mediation", "notify")
 """The services that keep something of people; the console keeps codes and dates alone."""
-PATIENCE: Final = 60.0
-LOOK: Final = 0.25
+PATIENCE: Final = timedelta(minutes=1)
 
 
 async def erase(
     case_id: UUID, reason: str, role: str, district: str, say: Callable[[str], None]
 ) -> dict[str, dict[str, int]]:
-    """Erase a case and wait until every service has; what is left after `PATIENCE` seconds, by service and
+    """Erase a case and wait until every service has; what is left after `PATIENCE` in each, by service and
     table. A case that was erased before is only looked after."""
     async with AsyncExitStack() as stack:
         services = [await stack.enter_async_context(Doors(name, role, district)) for name in HOLDERS]
         intake = services[0]
-        if (await _reached(intake, case_id))["state"] != "erased":
+        if not await _is_erased(intake, case_id):
             case = await intake.call("GET", f"/v1/cases/{case_id}")
             await intake.call(
                 "POST",
@@ -35,7 +35,8 @@ async def erase(
             )
         left = {}
         for service in services:
-            told = await _erased_in_time(service, case_id)
+            await holds(partial(_is_erased, service, case_id), datetime.now(UTC) + PATIENCE)
+            told = await _reached(service, case_id)
             say(f"{service.service}: {told['state']}")
             if told["state"] != "erased":
                 left[service.service] = told["left"]
@@ -77,11 +78,5 @@ async def _reached(service: Doors, case_id: UUID) -> dict[str, Any]:
     return told
 
 
-async def _erased_in_time(service: Doors, case_id: UUID) -> dict[str, Any]:
-    told = await _reached(service, case_id)
-    waited = 0.0
-    while told["state"] != "erased" and waited < PATIENCE:
-        await asyncio.sleep(LOOK)
-        waited += LOOK
-        told = await _reached(service, case_id)
-    return told
+async def _is_erased(service: Doors, case_id: UUID) -> bool:
+    return bool((await _reached(service, case_id))["state"] == "erased")

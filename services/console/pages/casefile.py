@@ -18,10 +18,6 @@ ACT_FIELDS: Final[Mapping[str, str]] = {
 """What the fields of acts are called."""
 
 
-SUGGESTED: Final = 3
-"""Suggestions of a kind that the page shows."""
-
-
 def act_options(words: Words, petition: bool) -> dict[str, Vocabulary]:
     """What may be chosen in the fields of acts; lawful routes are for petitions alone."""
     known = words.vocabularies
@@ -60,11 +56,11 @@ def casefile(file: File, words: Words) -> dict[str, Any]:
 
 def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     """What the text of a case without a kind suggests, each with what speaks for it."""
-    told = intake.get("suggested") or {}
+    told = intake.get("suggested")
     return [
         (label, "；".join(f"{offer['word']} {offer['share']}（{offer['because']}）" for offer in offers))
-        for label, vocabulary in (("类型", "kinds"), ("类别", "categories"))
-        if (offers := [words.offer(vocabulary, one) for one in told.get(vocabulary, ())[:SUGGESTED]])
+        for _, label, offers in (words.choices(told) if told else ())
+        if offers
     ]
 
 

@@ -79,13 +79,7 @@ class Words:
                 }
                 for flag in told["flags"]
             ],
-            "choices": [
-                (field, label, [self.offer(vocabulary, one) for one in told[vocabulary][:OFFERED]])
-                for field, label, vocabulary in (
-                    ("kind", "类型", "kinds"),
-                    ("category", "类别", "categories"),
-                )
-            ],
+            "choices": self.choices(told),
             "places": "、".join(one["code"] for one in told["grids"]),
             "alike": [
                 (label, self._alike(one))
@@ -104,7 +98,14 @@ class Words:
             "because": "、".join(self.of("alike", field) for field in one["because"]),
         }
 
-    def offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:
+    def choices(self, told: Mapping[str, Any]) -> list[tuple[str, str, list[dict[str, str]]]]:
+        """The best kinds and categories of a suggestion, each list behind its field and its name."""
+        return [
+            (field, label, [self._offer(vocabulary, one) for one in told[vocabulary][:OFFERED]])
+            for field, label, vocabulary in (("kind", "类型", "kinds"), ("category", "类别", "categories"))
+        ]
+
+    def _offer(self, vocabulary: str, one: Mapping[str, Any]) -> dict[str, str]:
         """A suggestion in words: its code, word, share, and what speaks for it."""
         return {
             "code": one["code"],
