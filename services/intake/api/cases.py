@@ -108,10 +108,7 @@ async def search(request: Request, search: Search, caller: Reader) -> Response:
     A page may be short and still have a next one.
     """
     desk = desk_of(request)
-    check_days(search.registered_from, search.registered_to)
-    criteria = search.model_dump(exclude={"q", "phone", "limit", "after"})
-    if search.phone is not None:
-        criteria |= reading.phone_hashes(desk, search.phone, caller.districts)
+    criteria = searching.criteria_of(desk, search, caller.districts)
     return await _page(desk, caller, search.limit, search.after, criteria, search.q)
 
 
@@ -207,8 +204,8 @@ async def _page(
     criteria: dict[str, Any],
     text: str | None = None,
 ) -> Response:
-    reading.check_criteria(caller, flag=criteria["flag"], needs=criteria["needs"])
+    reading.check_criteria(caller, flag=criteria.get("flag"), needs=criteria.get("needs"))
     begin = paging.decode(CASES, after, UUID)
     wanted = Wanted.of(caller, limit=limit, after=begin[0] if begin else None, **criteria)
-    items, last = await (reading.find(desk, wanted) if text is None else searching.search(desk, text, wanted))
+    items, last = await searching.look(desk, text, wanted)
     return json(paging.page(items, paging.encode(CASES, str(last)) if last else None))

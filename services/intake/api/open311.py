@@ -14,7 +14,7 @@ from starlette.responses import Response
 from libs.web.answers import json
 from libs.web.asgi import received_at
 from libs.web.auth import Entrance, bearer, channel, open_to_all
-from libs.web.body import FORMS
+from libs.web.body import FORMS, media_of
 from libs.web.errors import NotFound, Refusal
 from libs.web.principal import Principal
 from libs.web.problems import entry, language_of, told
@@ -38,8 +38,7 @@ class KeyInForm(Entrance):
 
     async def credential(self, request: Request) -> str:
         """What the caller shows; raises UnsupportedMedia for a body that is no form."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in FORMS:
+        if media_of(request) not in FORMS:
             raise UnsupportedMedia(f"send {' or '.join(FORMS)}")
         key = bearer(request) or (await request.form()).get("api_key")
         return key if isinstance(key, str) else ""

@@ -6,7 +6,7 @@ there is no second copy of them to drift. What a person said is sealed and never
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from libs.messaging.deadline import Deadline, next_due, open_dates
 from libs.web.errors import Forbidden, NotFound
 
 Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 SEALED_KIND: Final = "REP"
 """An accusation (检举控告): only the sealed officer reads it, never a social organisation (XF22 art 30)."""
@@ -227,6 +229,12 @@ def answer(case: Case, version: int) -> dict[str, Any]:
 def instant(at: datetime) -> str:
     """An instant as people here read it, whatever zone it was kept in."""
     return at.astimezone(LOCAL).isoformat()
+
+
+def first_id(at: datetime, later: timedelta = timedelta()) -> UUID:
+    """The lowest id of the millisecond that lies `later` than an instant: ids are UUIDv7 (RFC 9562, 5.7)."""
+    milliseconds = ((at - _EPOCH) + later) // timedelta(milliseconds=1)
+    return UUID(int=max(0, milliseconds) << 80)
 
 
 def detail(case: Case) -> dict[str, Any]:

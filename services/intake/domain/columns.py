@@ -207,9 +207,9 @@ class Layout:
             except _Unreadable as error:
                 faults.append(_fault(column.pointer, str(error)))
         for name, fields in people.items():
-            body[name] = [dict(zip(fields, values, strict=True)) for values in zip_longest(*fields.values())]
             body[name] = [
-                {field: value for field, value in one.items() if value is not None} for one in body[name]
+                {field: value for field, value in zip(fields, values, strict=True) if value is not None}
+                for values in zip_longest(*fields.values())
             ]
         try:
             statement = Statement.model_validate(body)

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from libs.clocks.calendar import LOCAL
 from libs.tables.reading import Form
 from libs.web import fieldtexts
 from libs.web.errors import FieldError, ForbiddenAction, NotFound, Refusal
 from libs.web.fieldfaults import Language
+from services.intake.domain.case import instant
 from services.intake.domain.columns import in_chinese
 
 Stage = Literal["received", "checking", "taking", "done", "unreadable"]
@@ -47,8 +47,8 @@ class Import:
             "import_id": str(self.import_id),
             "form": self.form,
             "state": self.state,
-            "received_at": self.received_at.astimezone(LOCAL).isoformat(),
-            "finished_at": self.finished_at and self.finished_at.astimezone(LOCAL).isoformat(),
+            "received_at": instant(self.received_at),
+            "finished_at": self.finished_at and instant(self.finished_at),
             "rows": self.rows,
             "checked": self.checked,
             "taken": self.taken,

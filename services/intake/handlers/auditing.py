@@ -8,7 +8,7 @@ from uuid import UUID
 from libs.privacy.audit import AuditRow
 from libs.web.principal import Principal
 from services.intake.domain.case import SEALED_OFFICERS, instant
-from services.intake.handlers.desk import Desk
+from services.intake.handlers.desk import Desk, paged
 
 SHOWN: Final[Mapping[str, str]] = {
     "case.read": "masked",
@@ -28,9 +28,8 @@ async def trail(
     begins."""
     sealed = not caller.roles.isdisjoint(SEALED_OFFICERS)
     rows = await desk.views.trail(case_id, caller.districts, sealed, after, limit + 1)
-    page = rows[:limit]
-    last = (page[-1].at, page[-1].chain, page[-1].seq) if len(rows) > limit else None
-    return [_told(row) for row in page], last
+    page, last = paged(rows, limit)
+    return [_told(row) for row in page], (last.at, last.chain, last.seq) if last else None
 
 
 def _told(row: AuditRow) -> dict[str, Any]:

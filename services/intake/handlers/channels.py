@@ -6,7 +6,7 @@ from libs.db.work import Outcome
 from libs.web.errors import FieldError, Invalid, NotFound
 from services.intake.domain.portal import ChannelKey, check_scopes
 from services.intake.domain.statement import KeyWanted
-from services.intake.handlers.desk import Asked, Desk
+from services.intake.handlers.desk import Asked, Desk, paged
 from services.intake.handlers.registering import district_of
 
 Place = tuple[str, str, str]
@@ -37,7 +37,5 @@ async def listed(
     desk: Desk, districts: frozenset[str], after: Place | None, limit: int
 ) -> tuple[Sequence[ChannelKey], Place | None]:
     """A page of the districts' keys, and the place after which the next begins."""
-    found = await desk.channels.keys(districts, after, limit + 1)
-    page = found[:limit]
-    last = page[-1] if len(found) > limit else None
+    page, last = paged(await desk.channels.keys(districts, after, limit + 1), limit)
     return page, (last.district, last.channel, last.key_id) if last else None

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
@@ -17,6 +17,8 @@ from services.intake.domain.places import Places
 from services.intake.domain.portal import ChannelKey
 from services.intake.domain.reference import Reference
 from services.intake.handlers.sealing import FileKey, Kept, Vault
+
+T = TypeVar("T")
 
 
 class Runs(Protocol):
@@ -75,6 +77,11 @@ class Query:
         )
 
 
+def paged(found: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
+    """The rows of a page, and its last one where `found` holds more than the page."""
+    return found[:limit], found[limit - 1] if len(found) > limit else None
+
+
 class Views(Protocol):
     """What is read without changing anything."""
 
@@ -89,6 +96,9 @@ class Views(Protocol):
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
+
+    async def cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Case]:
+        """The same of several cases."""
 
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""

@@ -9,19 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 from libs.privacy.audit import AuditRefused, check_detail
 from libs.tables.reading import Form
 from libs.tables.writing import Cell, writer
 from libs.web.principal import Principal
-from services.intake.domain.statement import Export, check_days
+from services.intake.domain.statement import Export
 from services.intake.handlers.desk import Asked, Desk, Query
-from services.intake.handlers.reading import find, phone_hashes
-from services.intake.handlers.searching import search
-
-Page = tuple[Sequence[Mapping[str, Any]], UUID | None]
-"""Cases of a list, and the one after which the next begin."""
+from services.intake.handlers.reading import Page
+from services.intake.handlers.searching import criteria_of, look
 
 HEADINGS: Final = (
     "案件ID", "行政区", "查询码", "诉求类型", "办理方式", "类别", "网格", "标记", "紧急程度", "状态", "版本",
@@ -43,22 +39,16 @@ async def export(desk: Desk, wanted: Export, caller: Principal, asked: Asked) ->
 
     Raises the refusals of the search before there is a file.
     """
-    check_days(wanted.registered_from, wanted.registered_to)
-    criteria = wanted.model_dump(exclude={"q", "phone", "format"}, exclude_none=True)
-    told = dict(_told(criteria))
-    told |= {"by_phone": "yes"} if wanted.phone is not None else {}
-    told |= {"by_text": "yes"} if wanted.q is not None else {}
-    if wanted.phone is not None:
-        criteria |= phone_hashes(desk, wanted.phone, caller.districts)
-    query = Query.of(caller, limit=PAGE, **criteria)
-    look = partial(find, desk) if wanted.q is None else partial(search, desk, wanted.q)
-    first = await look(query)
+    query = Query.of(caller, limit=PAGE, **criteria_of(desk, wanted, caller.districts))
+    ask = partial(look, desk, wanted.q)
+    first = await ask(query)
+    told = dict(_told(wanted))
     await desk.trail.record(asked.actor, asked.at, "cases.export", format=wanted.format, **told)
-    return _file(desk, wanted.format, asked, _pages(look, query, first))
+    return _file(desk, wanted.format, asked, _pages(ask, query, first))
 
 
 async def _pages(
-    look: Callable[[Query], Awaitable[Page]], query: Query, page: Page
+    ask: Callable[[Query], Awaitable[Page]], query: Query, page: Page
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
     """This page of cases and those after it."""
     while True:
@@ -67,12 +57,17 @@ async def _pages(
         if after is None:
             return
         query = replace(query, after=after)
-        page = await look(query)
+        page = await ask(query)
 
 
-def _told(criteria: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The criteria as the audit log takes them: a code that may be anything else is not repeated."""
-    for name, value in criteria.items():
+def _told(wanted: Export) -> Iterator[tuple[str, str]]:
+    """The criteria as the audit log takes them: a number and a text are not repeated, nor is a code that may
+    be anything else."""
+    if wanted.phone is not None:
+        yield "by_phone", "yes"
+    if wanted.q is not None:
+        yield "by_text", "yes"
+    for name, value in wanted.model_dump(exclude={"q", "phone", "format"}, exclude_none=True).items():
         try:
             check_detail({name: str(value)})
             yield name, str(value)

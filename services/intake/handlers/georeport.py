@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from libs.web.errors import NotFound
 from libs.web.principal import Principal
+from services.intake.domain.case import first_id
 from services.intake.domain.georeport import (
     MOST,
     NOTICE,
@@ -54,14 +54,9 @@ async def requests(
             limit=MOST,
             query_codes=tuple(ids) if ids is not None else None,
             category=service_code,
-            since=_first_of(start) if start else None,
-            after=_first_of(end + timedelta(milliseconds=1)) if end else None,
+            since=first_id(start) if start else None,
+            after=first_id(end, timedelta(milliseconds=1)) if end else None,
             finished="closed" in statuses if len(set(statuses)) == 1 else None,
         )
     )
     return [told_as_request(case, desk.known) for case, _ in found[:MOST]]
-
-
-def _first_of(at: datetime) -> UUID:
-    """The id before which lie all cases registered before an instant: ids are UUIDv7 (RFC 9562, 5.7)."""
-    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)

@@ -17,10 +17,13 @@ from services.intake.domain.notices import Print, print_notice
 from services.intake.domain.portal import told_to_portal
 from services.intake.domain.statement import Reveal
 from services.intake.handlers.acting import noted
-from services.intake.handlers.desk import Asked, Desk, Query, work
+from services.intake.handlers.desk import Asked, Desk, Query, paged, work
 
 LOOK: Final = UseCase("look", look)
 PRINT: Final = UseCase("print_notice", print_notice)
+
+Page = tuple[Sequence[dict[str, Any]], UUID | None]
+"""Cases of a list, and the one after which the next begin."""
 
 _LAST_FOUR: Final = re.compile(r"\d{4}")
 
@@ -71,13 +74,11 @@ async def notice(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:
     return desk.known.notices.written(case, addressee, today)
 
 
-async def find(desk: Desk, query: Query) -> tuple[Sequence[dict[str, Any]], UUID | None]:
+async def find(desk: Desk, query: Query) -> Page:
     """A page of cases, newest first and without personal fields, and the case after which the next begins."""
-    found = await desk.views.find(query)
-    page = found[: query.limit]
-    after = page[-1][0].case_id if len(found) > query.limit else None
+    page, last = paged(await desk.views.find(query), query.limit)
     tell = teller(query)
-    return [tell(case, version) for case, version in page], after
+    return [tell(case, version) for case, version in page], last[0].case_id if last else None
 
 
 def teller(query: Query) -> Callable[[Case, int], dict[str, Any]]:
@@ -97,7 +98,17 @@ def phone_hashes(desk: Desk, phone: str, districts: frozenset[str]) -> dict[str,
     if _LAST_FOUR.fullmatch(phone):
         traces = [desk.vault.trace(district, phone) for district in sorted(districts)]
         return {"last_fours": tuple(trace.last_four for trace in traces)}
+    return number_hashes(desk, whole_number(phone), districts)
+
+
+def whole_number(phone: str) -> str:
+    """The number in E.164; Invalid for what is none."""
     e164 = read_phone(phone).e164
     if e164 is None:
         raise Invalid(errors=[FieldError("/phone", "invalid_phone")])
+    return e164
+
+
+def number_hashes(desk: Desk, e164: str, districts: frozenset[str]) -> dict[str, tuple[bytes, ...]]:
+    """What to look for to find the matters of a whole number."""
     return {"phones": tuple(desk.vault.trace(district, e164).whole for district in sorted(districts))}

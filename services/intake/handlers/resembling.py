@@ -16,7 +16,7 @@ from services.intake.domain.resembling import ALIKE, TOGETHER, stands_alone, tog
 from services.intake.domain.statement import Draft
 from services.intake.domain.suggesting import SHOWN, Suggestion, alike
 from services.intake.handlers.desk import Desk, Query
-from services.intake.handlers.reading import phone_hashes
+from services.intake.handlers.reading import number_hashes
 
 PHONE, NARRATIVE, RESPONDENTS, PLACE = "phone", "narrative", "respondents", "place"
 """Reasons are names of fields, as with flags."""
@@ -52,7 +52,7 @@ async def _earlier(desk: Desk, draft: Draft, caller: Principal) -> Sequence[UUID
     number = read_phone(draft.phone).e164 if draft.phone else None
     if number is None:
         return []
-    return await _find(desk, caller, **phone_hashes(desk, number, caller.districts))
+    return await _find(desk, caller, **number_hashes(desk, number, caller.districts))
 
 
 async def _of_others(

@@ -1,21 +1,35 @@
 """`POST /v1/cases/search` with a text: the index names candidates, the opened narratives decide."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.searching import Sought, sought
-from services.intake.handlers.desk import Desk, Query
-from services.intake.handlers.reading import teller
+from services.intake.domain.statement import Criteria, check_days
+from services.intake.handlers.desk import Desk, Query, paged
+from services.intake.handlers.reading import Page, find, phone_hashes, teller
 from services.intake.handlers.sealing import scope
 
 ROUNDS: Final = 5
 """How often more candidates are opened for one page. A page that is short for it says where to go on."""
 
 
-async def search(desk: Desk, text: str, query: Query) -> tuple[Sequence[dict[str, Any]], UUID | None]:
+def criteria_of(desk: Desk, wanted: Criteria, districts: frozenset[str]) -> dict[str, Any]:
+    """What a list is asked by, the text apart and a number as its hashes. Raises Invalid."""
+    check_days(wanted.registered_from, wanted.registered_to)
+    criteria = wanted.model_dump(include=Criteria.model_fields.keys() - {"q", "phone"}, exclude_none=True)
+    if wanted.phone is not None:
+        criteria |= phone_hashes(desk, wanted.phone, districts)
+    return criteria
+
+
+async def look(desk: Desk, text: str | None, query: Query) -> Page:
+    """A page of what was asked for, of narratives that hold the text if there is one."""
+    return await (find(desk, query) if text is None else search(desk, text, query))
+
+
+async def search(desk: Desk, text: str, query: Query) -> Page:
     """A page of the cases whose narrative holds the text, as `find` of `reading`: none that does not.
 
     Raises Invalid for a text by which nothing is found.
@@ -39,8 +53,7 @@ async def search(desk: Desk, text: str, query: Query) -> tuple[Sequence[dict[str
 
 async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[str, Any]], UUID | None]:
     """The hits among the next candidates, and where those after them begin."""
-    found = await desk.views.find(query)
-    page = found[: query.limit]
+    page, last = paged(await desk.views.find(query), query.limit)
     kept = await desk.views.all_kept([case.case_id for case, _ in page])
     tell = teller(query)
     hits = [
@@ -48,7 +61,7 @@ async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[st
         for case, version in page
         if case.case_id in kept and wanted.stands_in(desk.vault.narrative(kept[case.case_id]))
     ]
-    return hits, page[-1][0].case_id if len(found) > query.limit else None
+    return hits, last[0].case_id if last else None
 
 
 def _scopes(query: Query) -> list[str]:

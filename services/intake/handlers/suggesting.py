@@ -60,16 +60,14 @@ async def suggest_missing(desk: Desk) -> int:
     depends on who asks.
     """
     case_ids = await desk.suggested.lacking(AT_ONCE)
-    kept = await desk.views.all_kept(case_ids)
+    cases, kept = await desk.views.cases(case_ids), await desk.views.all_kept(case_ids)
     made = {}
-    for case_id, sealed in kept.items():
-        case = await desk.views.case(case_id)
-        if case is not None:
-            story = desk.vault.open(sealed).story
-            lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
-            if case.facts.grid is None:
-                lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
-            made[case_id] = _told(lists)
+    for case_id in cases.keys() & kept.keys():
+        case, story = cases[case_id], desk.vault.open(kept[case_id]).story
+        lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
+        if case.facts.grid is None:
+            lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
+        made[case_id] = _told(lists)
     if made:
         await desk.suggested.keep(made, desk.now())
     return len(case_ids)

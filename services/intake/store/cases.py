@@ -157,8 +157,7 @@ async def _insert_cases(tx: Tx, cases: Sequence[Case]) -> None:
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
         [_json([str(twin) for twin in case.twins]) for case in cases],
-        [case.origin.credential if case.origin else None for case in cases],
-        [case.origin.external_ref if case.origin else None for case in cases],
+        *_origin_columns(cases),
         [case.portal for case in cases],
     )
     if written != len(cases):
@@ -184,8 +183,7 @@ async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
         [_json([child.as_json() for child in case.children]) for case in cases],
-        [case.origin.credential if case.origin else None for case in cases],
-        [case.origin.external_ref if case.origin else None for case in cases],
+        *_origin_columns(cases),
     )
 
 
@@ -194,6 +192,14 @@ def _columns(cases: Sequence[Case], names: Iterable[str]) -> Iterable[list[Any]]
     for name in names:
         values = [getattr(case, name) for case in cases]
         yield [value.model_dump_json() for value in values] if name == "facts" else values
+
+
+def _origin_columns(cases: Sequence[Case]) -> tuple[list[str | None], list[str | None]]:
+    """Credential and external number of each case, None where it has none."""
+    return (
+        [case.origin.credential if case.origin else None for case in cases],
+        [case.origin.external_ref if case.origin else None for case in cases],
+    )
 
 
 async def _keep_former(tx: Tx, case_ids: Sequence[UUID]) -> None:

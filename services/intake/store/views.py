@@ -11,7 +11,7 @@ from libs.db import auditlog
 from libs.db.pool import Database, Tx
 from libs.messaging import deadlines
 from libs.privacy.audit import AuditRow
-from services.intake.domain.case import SEALED_KIND, Case
+from services.intake.domain.case import SEALED_KIND, Case, first_id
 from services.intake.domain.georeport import FINISHED
 from services.intake.handlers.desk import Query
 from services.intake.handlers.sealing import Kept
@@ -54,9 +54,13 @@ class IntakeViews:
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
+        return (await self.cases([case_id])).get(case_id)
+
+    async def cases(self, case_ids: Collection[UUID]) -> dict[UUID, Case]:
+        """The same of several cases."""
         async with self._database.read() as tx:
-            row = await tx.fetchrow(f"{CASES} where c.case_id = $1", case_id)
-        return case_of(row, {}) if row else None
+            rows = await tx.fetch(f"{CASES} where c.case_id = any($1)", list(case_ids))
+        return {row["case_id"]: case_of(row, {}) for row in rows}
 
     async def find(self, query: Query) -> list[tuple[Case, int]]:
         """The newest cases that match, with their versions; one more than the page holds."""
@@ -152,16 +156,10 @@ def _dated(query: Query, driving: str) -> Iterator[tuple[str, tuple[object, ...]
     told = "(c.facts ->> 'registered_at')::timestamptz"
     if query.registered_from is not None:
         begin = datetime.combine(query.registered_from, time.min, LOCAL)
-        yield f"{driving}.case_id >= {{}} and {told} >= {{}}", (_first_id(begin - CLOCKS_APART), begin)
+        yield f"{driving}.case_id >= {{}} and {told} >= {{}}", (first_id(begin, -CLOCKS_APART), begin)
     if query.registered_to is not None:
         end = datetime.combine(query.registered_to, time.max, LOCAL)
-        yield f"{driving}.case_id < {{}} and {told} <= {{}}", (_first_id(end, CLOCKS_APART), end)
-
-
-def _first_id(instant: datetime, later: timedelta = timedelta()) -> UUID:
-    """The lowest UUIDv7 of a millisecond."""
-    milliseconds = round((instant.timestamp() + later.total_seconds()) * 1000)
-    return UUID(int=max(0, milliseconds) << 80)
+        yield f"{driving}.case_id < {{}} and {told} <= {{}}", (first_id(end, CLOCKS_APART), end)
 
 
 BEFORE_ALL: Final = (datetime(1, 1, 1, tzinfo=UTC), 0, 0)
