@@ -271,7 +271,7 @@ async def test_state_is_there_after_down_and_up(heshi: Heshi) -> None:
         await world.arrives(doors, case_id, "N01")
         await until(partial(settled, doors, case_id))
         await until(partial(world.answered, doors, case_id))
-        before = await world.all_that_is_known(doors, case_id)
+        before = await until(partial(world.at_rest, doors, case_id))
         events = sorted(event.event_id for event in await chain.envelopes(world.place()))
         mark = doors.mark
     stopped = heshi("down")

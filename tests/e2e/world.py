@@ -1,5 +1,6 @@
 """The whole embedded stack as a test sees it: its doors, its ledger, its topics, and the end of its parts."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -134,6 +135,14 @@ async def all_that_is_known(doors: Doors, case_id: str) -> dict[str, Any]:
         "notify": await doors.messages(case_id),
         "ledger": await doors.ledger(),
     }
+
+
+async def at_rest(doors: Doors, case_id: str) -> dict[str, Any] | None:
+    """All that is known of a case when none of it has changed for a second; what services tell each other of
+    it may still be on its way after its SMS came."""
+    known = await all_that_is_known(doors, case_id)
+    await asyncio.sleep(1)
+    return known if await all_that_is_known(doors, case_id) == known else None
 
 
 async def answers(look: Any) -> Any:
