@@ -94,7 +94,7 @@ def _page(reference: Reference, told: Sequence[Labelled]) -> Iterator[str]:
     yield ""
     yield (
         f"Written by `python -m tests.suggestions report` from {len(told)} invented texts"
-        f" (`tests/suggestions/labelled.jsonl`): {len(tuned)} to tune by, {len(measured)} that are only"
+        f" (`tests/suggestions/`): {len(tuned)} to tune by, {len(measured)} that are only"
         " measured. Most tell a matter in everyday words, dialect or figures of speech on purpose, with near"
         " misses of every flag."
     )
