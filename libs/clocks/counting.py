@@ -280,11 +280,14 @@ def _step(first: date, last: date, counted: bool, reason: Reason, why: str) -> W
 def _length_in_days(start: date, term: Term) -> int:
     if term.measure == "day":
         return term.length
-    return (_same_day(start, term.length * (12 if term.measure == "year" else 1)) - start).days
+    return (months_later(start, term.length * (12 if term.measure == "year" else 1)) - start).days
 
 
-def _same_day(start: date, later: int) -> date:
-    """The same day number `later` months on, else the last day of that month (CC art 202)."""
+def months_later(start: date, later: int) -> date:
+    """The same day number `later` months on, else the last day of that month (CC art 202).
+
+    Raises OverflowError beyond the calendar.
+    """
     year, month = divmod(start.year * 12 + start.month - 1 + later, 12)
     if year > date.max.year:
         raise OverflowError("beyond the calendar")

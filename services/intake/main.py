@@ -19,6 +19,7 @@ from libs.tables.limits import Limits
 from services.intake import consumers
 from services.intake.api import ROUTERS
 from services.intake.domain.reference import FILES, reference
+from services.intake.handlers import retaining
 from services.intake.handlers.alarms import fire
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.import_worker import Importer
@@ -82,6 +83,7 @@ async def build(platform: Platform) -> Service:
             Loop("search index", partial(settle, database), drain=2, needed=False),
             Loop("suggestions", partial(follow, worker), drain=2, needed=False),
             Loop("imports", importer.run, needed=False),
+            Loop("retention", partial(retaining.follow, worker), needed=False),
         ],
     )
 

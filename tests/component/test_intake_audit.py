@@ -126,6 +126,10 @@ ACTS: Final[Mapping[str, tuple[str, Act]]] = {
         staff("POST", "/v1/cases/{case_id}/reveal", {"purpose": "核对"}, "supervisor"),
     ),
     "POST /v1/cases/{case_id}/erasure": ("case.erased", erased),
+    "POST /v1/cases/{case_id}/holds": (
+        "case.holds_changed",
+        staff("POST", "/v1/cases/{case_id}/holds", {"add": ["COURT"]}, "supervisor"),
+    ),
     "POST /v1/persons/file": ("case.revealed", filed),
     "GET /v1/cases/{case_id}": ("case.read", staff("GET", "/v1/cases/{case_id}", None)),
     "GET /v1/cases/{case_id}/notice": ("case.notice_printed", noticed),
@@ -152,6 +156,7 @@ NOBODY_SEEN: Final = {
     "GET /v1/imports/{import_id}",
     "GET /v1/audit",
     "GET /v1/channels",
+    "GET /v1/retention",
     "GET /open311/v2/services.json",
     "GET /open311/v2/services/{code}.json",
     "GET /open311/v2/requests.json",

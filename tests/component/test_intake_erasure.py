@@ -1,14 +1,19 @@
 """Rights over what is kept (PIPL arts 45, 47): the file of a person, and erasure that leaves nothing."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from libs.clocks.calendar import LOCAL
+from libs.clocks.counting import months_later
 from libs.db.pool import Database
+from services.intake.handlers.retaining import erase_over
 from tests.component.intake_door import Door, opened
+from tests.unit.intake.build import known
 
 PHONE = "13800000001"
 WORDS = ("欧阳春晓", "纺织厂门口", "老板跑路", "舅舅转述", "三月三", "再次来电", "核对身份", "备注甲乙")
@@ -33,9 +38,9 @@ async def door(database: Callable[[str], Awaitable[Database]], tmp_path: Path) -
         yield made
 
 
-async def lived(door: Door) -> str:
+async def lived(door: Door, **other: Any) -> str:
     """A case with words in every place that takes some, finished."""
-    answer = await door.post("/v1/cases", SAID)
+    answer = await door.post("/v1/cases", SAID | other)
     case_id: str = answer.body["case_id"]
     at = f"/v1/cases/{case_id}"
     version = {"if-match": '"1"'}
@@ -165,3 +170,23 @@ async def test_an_accusation_is_in_no_file_but_the_sealed_officers(door: Door) -
     assert (await door.post("/v1/persons/file", body, "supervisor")).body["cases"] == []
     sealed = await door.post("/v1/persons/file", body, "sealed_officer")
     assert [case["case_id"] for case in sealed.body["cases"]] == [case_id]
+
+
+async def test_a_period_that_is_over_erases_what_nothing_holds(door: Door) -> None:
+    gone, held = await lived(door), await lived(door, external_ref="B")
+    end = door.clock.now().astimezone(LOCAL).date()
+    door.clock.advance(days=1)
+    young = await lived(door, external_ref="C")
+    change = {"add": ["COURT"]}
+    assert (await door.post(f"/v1/cases/{held}/holds", change, "operator")).status == 403
+    assert (await door.post(f"/v1/cases/{held}/holds", change, "supervisor")).body["holds"] == ["COURT"]
+    day = months_later(end, known().retention["DIS"] or 0)
+    door.clock.set(datetime.combine(day, time(12), LOCAL) - timedelta(days=1))
+    assert await erase_over(door.desk, door.pulse) == 0
+    listed = (await door.get("/v1/retention?within_days=1", "supervisor")).body["items"]
+    assert {item["case_id"]: item["erased_on"] for item in listed} == {gone: day.isoformat(), held: None}
+    door.clock.advance(days=1)
+    assert await erase_over(door.desk, door.pulse) == 1
+    assert [(await door.get(f"/v1/cases/{one}")).status for one in (gone, held, young)] == [404, 200, 200]
+    refused = await erase(door, held)
+    assert (refused.status, refused.body["code"], refused.body["holds"]) == (409, "held", ["COURT"])

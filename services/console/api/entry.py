@@ -106,6 +106,7 @@ def _form(
         topics=words["topics"],
         flag_words=words["flags"],
         dated_facts=words["dated_facts"],
+        wordings=words["consents"],
         respondents=range(RESPONDENTS),
         facts=range(FACTS),
     )

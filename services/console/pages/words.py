@@ -38,6 +38,7 @@ class Words:
         details, finished = own.pop("details"), own.pop("finished")
         vocabularies: dict[str, Vocabulary] = dict(own)
         vocabularies |= {
+            "consents": _words(read("consents")["consents"]),
             "kinds": _words(read("kinds")["kinds"]),
             "categories": _words(read("categories")["categories"]),
             "flags": _words(read("flags")["flags"]),

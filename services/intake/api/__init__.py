@@ -1,11 +1,12 @@
 """Intake's doors: `cases` for people at the desk and portals, `imports` and `exports` for many cases at once,
-`channels` for portals' keys, `audit` for auditors, `open311` for software that speaks it."""
+`channels` for portals' keys, `retention` for what is erased by itself, `audit` for auditors, `open311` for
+software that speaks it."""
 
 from typing import Final
 
 from fastapi import APIRouter
 
-from services.intake.api import audit, cases, channels, exports, imports, open311
+from services.intake.api import audit, cases, channels, exports, imports, open311, retention
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     exports.router,
@@ -14,6 +15,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     cases.people,
     imports.router,
     channels.router,
+    retention.router,
     audit.router,
     open311.router,
 )

@@ -32,6 +32,7 @@ from services.intake.domain.statement import (
     Duty,
     Erasure,
     FlagChange,
+    HoldChange,
     Lack,
     PersonFile,
     Release,
@@ -182,6 +183,12 @@ async def erase(request: Request, case_id: UUID, erasure: Erasure, caller: Super
     """Erase the personal data of a finished case, in every service; needs `If-Match`. Cannot be undone."""
     asked = command_of(request, caller, version=if_match(request))
     return answer(await acting.erased(desk_of(request), case_id, erasure, asked))
+
+
+@router.post("/{case_id}/holds")
+async def hold(request: Request, case_id: UUID, change: HoldChange, caller: Supervisor) -> Response:
+    """Keep a case from being erased, for coded reasons, or let it go again."""
+    return answer(await acting.hold(desk_of(request), case_id, change, command_of(request, caller)))
 
 
 @drafts.post("")

@@ -5,7 +5,7 @@ there is no second copy of them to drift. What a person said is sealed and never
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -17,6 +17,9 @@ from libs.messaging.deadline import Deadline, next_due, open_dates
 from libs.web.errors import Forbidden, NotFound
 
 Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
+
+FINISHED: Final[frozenset[Stage]] = frozenset({"refused", "forwarded", "merged", "withdrawn"})
+"""Stages in which nobody here works on the matter; an accepted one is finished when mediation closed it."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,11 +103,29 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """A consent that was given or taken back: whose word it is stands in the case, `by` is who entered it.
+
+    `wording` is the version of the words that were read out (`data/consents.json`).
+    """
+
+    code: str
+    given: bool
+    at: datetime
+    by: str
+    wording: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is kept and told."""
+        return {**asdict(self), "at": instant(self.at)}
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One matter. `sealed` and `notes` hold what the present decision adds; loading leaves them empty.
 
-    `closed` is mediation's word, of which intake keeps a copy: it is never written with the case. `portal` is
-    the one that registered it, None where staff did.
+    `closed_at` is mediation's word, of which intake keeps a copy: it is never written with the case. `portal`
+    is the one that registered it, None where staff did. `ended_at` is when a ruling ended the matter here.
     """
 
     case_id: UUID
@@ -121,7 +142,10 @@ class Case:
     warnings: tuple[Warning, ...] = ()
     twins: tuple[UUID, ...] = ()
     children: tuple[Child, ...] = ()
-    closed: bool = False
+    consents: tuple[Consent, ...] = ()
+    holds: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+    closed_at: datetime | None = None
     origin: Origin | None = None
     portal: str | None = None
     sealed: Sealed | None = None
@@ -131,6 +155,16 @@ class Case:
     def secret(self) -> bool:
         """Whether the case is an accusation, which hardly anybody may know of."""
         return self.facts.kind == SEALED_KIND
+
+    @property
+    def closed(self) -> bool:
+        """Whether mediation has closed it."""
+        return self.closed_at is not None
+
+    @property
+    def end(self) -> datetime | None:
+        """When the last who worked on it was done."""
+        return self.closed_at or self.ended_at
 
     @property
     def state(self) -> str:
@@ -251,6 +285,9 @@ def detail(case: Case) -> dict[str, Any]:
         "real_name": facts.real_name,
         "anonymous": facts.anonymous,
         "consents": {"share_with_partner": facts.share_with_partner, "sms": facts.sms_consent},
+        "consent_history": [consent.as_json() for consent in case.consents],
+        "holds": list(case.holds),
+        "ended_at": instant(case.end) if case.end else None,
         "complained_about_org": facts.complained_about_org,
         "chosen_target": facts.chosen_target,
         "facts": {event: day.isoformat() for event, day in facts.facts.items()},

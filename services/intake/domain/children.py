@@ -47,7 +47,7 @@ def register_child(_: Case | None, command: RegisterChild, moment: Moment) -> De
     ParentChanged when its flags are no longer those that the child was judged by.
     """
     parent = _parent_of(command, moment)
-    case = with_clocks_of_child(new_case(command, moment.shared), command.known, moment.now)
+    case = with_clocks_of_child(new_case(command, moment), command.known, moment.now)
     act = registered(case, command, moment)
     act.others = {**act.others, parent.case_id: _linked(parent, act.case or case)}
     act.audit = [*act.audit, *audited("case.linked", parent, child=str(case.case_id))]

@@ -1,18 +1,14 @@
 """Erasing what is known of people in a case (PIPL art 47): its codes stay, nobody can read it any more."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from libs.db.work import Decision, Moment, State
 from libs.events.dossier import DossierSealed
 from libs.events.intake import CaseErased
 from libs.messaging.deadline import open_dates
 from libs.web.errors import FieldError, Invalid, Refusal, Title
-from services.intake.domain.case import SUPERVISORS, Case, audited, header, require, visible
+from services.intake.domain.case import FINISHED, SUPERVISORS, Case, audited, header, require, visible
 from services.intake.domain.reference import Reference
-
-FINISHED: Final = frozenset({"refused", "forwarded", "merged", "withdrawn"})
-"""Stages in which nobody here works on the matter; an accepted one is finished when mediation closed it."""
 
 
 class StillNeeded(Refusal):
@@ -26,6 +22,12 @@ class StillNeeded(Refusal):
         "still_needed",
         Title("案件尚在办理，不能删除", "The case is still being handled"),
     )
+
+
+class Held(Refusal):
+    """Somebody still needs the case for a reason of its own (`retention.py`): the hold is lifted first."""
+
+    STATUS, CODE, TITLE = 409, "held", Title("案件已被保留，不能删除", "The case is held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def erase(case: Case | None, command: Erase, moment: Moment) -> Decision[Case]:
     require(moment.actor, SUPERVISORS, case)
     if command.reason_code not in command.known.erasure_reasons:
         raise Invalid(errors=[FieldError("/reason_code", "unknown_code")])
+    if case.holds:
+        raise Held(holds=list(case.holds))
     running = [due.rule for due in open_dates(case.deadlines)]
     if running or not (case.closed or case.stage in FINISHED):
         raise StillNeeded(state=case.state, clocks=running)

@@ -14,12 +14,14 @@ from services.intake.domain.suggesting import Suggester, suggester
 FILES: Final = (
     "areas",
     "categories",
+    "consents",
     "flags",
     "kinds",
     "limits",
     "notices",
     "organisations",
     "reasons",
+    "retention",
     "search",
     "suggestions",
     "suggestion_weights",
@@ -67,6 +69,11 @@ class Reference:
     lawful_routes: frozenset[str]
     reasons: Mapping[str, Reason]
     erasure_reasons: frozenset[str]
+    hold_reasons: frozenset[str]
+    wordings: Mapping[str, str]
+    """The version of the words by which each consent is asked for."""
+    retention: Mapping[str | None, int | None]
+    """Months after its end that a case of each kind is kept; None until a person erases it."""
     organisation_types: frozenset[str]
     bodies: frozenset[str]
     """Organisation types and the organisations themselves: whoever a matter can be directed to."""
@@ -119,6 +126,9 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
             for row in data["reasons"]["not_accepted"]
         },
         erasure_reasons=frozenset(row["code"] for row in data["reasons"]["erased"]),
+        hold_reasons=frozenset(row["code"] for row in data["reasons"]["held"]),
+        wordings={row["code"]: row["version"] for row in data["consents"]["consents"]},
+        retention={row["kind"]: row["months"] for row in data["retention"]["periods"]},
         organisation_types=types,
         bodies=types.union(type_of),
         type_of=type_of,

@@ -25,6 +25,7 @@ from services.intake.domain.case import (
     require,
 )
 from services.intake.domain.clocks import with_clocks_of_registration
+from services.intake.domain.consenting import with_consents
 from services.intake.domain.flags import Judged
 from services.intake.domain.people import entered, has_needs, real_name, warnings
 from services.intake.domain.places import Places
@@ -144,7 +145,7 @@ def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case
     """
     if moment.actor.portal is None:
         require(moment.actor, REGISTRARS | SEALED_OFFICERS)
-    case = new_case(command, moment.shared)
+    case = new_case(command, moment)
     if (pace := _pace(case, moment.shared)) is not None:
         check_pace(pace, command.known.limits[MOST], moment.now)
     if command.ruling is None or command.ruling.action != "merge":
@@ -168,8 +169,9 @@ def registered(case: Case, command: Register, moment: Moment) -> Decision[Case]:
     return act
 
 
-def new_case(command: Register, neighbours: Neighbours) -> Case:
+def new_case(command: Register, moment: Moment) -> Case:
     """The case without clocks; raises AlreadyRegistered, and Busy when chance gave taken codes only."""
+    neighbours: Neighbours = moment.shared
     if command.origin in neighbours.origins:
         raise AlreadyRegistered(case_id=str(neighbours.origins[command.origin]))
     free = (code for code in command.query_codes if code not in neighbours.codes)
@@ -190,7 +192,7 @@ def new_case(command: Register, neighbours: Neighbours) -> Case:
         portal=command.portal,
         sealed=command.sealed,
     )
-    return case.with_facts(query_code=query_code)
+    return with_consents(case.with_facts(query_code=query_code), None, command.known, moment)
 
 
 def _with_ruling(act: Decision[Case], ruling: Settle, moment: Moment) -> Decision[Case]:

@@ -17,6 +17,7 @@ from libs.events.intake import (
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, NotFound, Refusal, Title
 from services.intake.domain.case import (
     DISPATCHERS,
+    FINISHED,
     REGISTRARS,
     Case,
     Note,
@@ -101,6 +102,8 @@ def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     case = with_clocks_of_ruling(case.noted(command.note))
     decision = _RULINGS[ruling.action](case, command, moment)
     assert decision.case is not None  # noqa: S101 - no ruling removes a case
+    if decision.case.stage in FINISHED:
+        decision.case = replace(decision.case, ended_at=moment.now)
     decision.reply = answer(decision.case, moment.version + len(decision.events))
     return decision
 

@@ -238,6 +238,14 @@ class Erasure(Said):
     reason_code: Code
 
 
+class HoldChange(Said):
+    """The body of `POST …/holds`: reasons to keep a case (reasons.json, `held`) that come and go."""
+
+    add: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    remove: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    reason: Paragraph | None = None
+
+
 class PersonFile(Said):
     """The body of `POST /v1/persons/file`: whose number, and what the file is for."""
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from libs.db.work import UseCase
 from services.intake.domain.case import Case
-from services.intake.handlers.acting import CHANGE_FLAGS, FULFIL, RELEASE, REMIND, SETTLE
+from services.intake.handlers.acting import CHANGE_FLAGS, CHANGE_HOLDS, ERASE, FULFIL, RELEASE, REMIND, SETTLE
 from services.intake.handlers.alarms import RING
 from services.intake.handlers.amending import AMEND
 from services.intake.handlers.reading import LOOK
@@ -20,6 +20,8 @@ USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
     "POST /v1/cases/{case_id}/release": RELEASE,
     "POST /v1/cases/{case_id}/reminders": REMIND,
     "POST /v1/cases/{case_id}/duties": FULFIL,
+    "POST /v1/cases/{case_id}/holds": CHANGE_HOLDS,
+    "POST /v1/cases/{case_id}/erasure, a period of retention is over": ERASE,
     "GET /v1/cases/{case_id}, POST /v1/cases/{case_id}/reveal": LOOK,
     "a deadline ran out or comes near": RING,
 }

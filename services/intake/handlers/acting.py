@@ -17,8 +17,17 @@ from services.intake.domain.flagging import (
     release,
     remind,
 )
+from services.intake.domain.retention import ChangeHolds, change_holds
 from services.intake.domain.ruling import Settle, settle
-from services.intake.domain.statement import Duty, Erasure, FlagChange, Release, Reminder, Ruling
+from services.intake.domain.statement import (
+    Duty,
+    Erasure,
+    FlagChange,
+    HoldChange,
+    Release,
+    Reminder,
+    Ruling,
+)
 from services.intake.handlers.desk import Asked, Desk, work
 from services.intake.handlers.sealing import note
 
@@ -28,6 +37,7 @@ RELEASE: Final = UseCase("release", release)
 REMIND: Final = UseCase("remind", remind)
 FULFIL: Final = UseCase("fulfil", fulfil)
 ERASE: Final = UseCase("erase", erase)
+CHANGE_HOLDS: Final = UseCase("change_holds", change_holds)
 
 RESEALS: Final = 3
 """How often a dossier is sealed again when the case changed meanwhile."""
@@ -86,6 +96,14 @@ async def done(desk: Desk, case_id: UUID, duty: Duty, asked: Asked) -> Outcome:
 async def erased(desk: Desk, case_id: UUID, erasure: Erasure, asked: Asked) -> Outcome:
     """Erase what is known of people in a finished case."""
     return await act(desk, ERASE, case_id, Erase(desk.known, erasure.reason_code), asked)
+
+
+async def hold(desk: Desk, case_id: UUID, change: HoldChange, asked: Asked) -> Outcome:
+    """Put holds on a case, and lift them."""
+    text = await noted(desk, case_id, "holds", change.reason, asked)
+    return await act(
+        desk, CHANGE_HOLDS, case_id, ChangeHolds(desk.known, change.add, change.remove, text), asked
+    )
 
 
 async def noted(desk: Desk, case_id: UUID, act: str, text: str | None, asked: Asked) -> Note | None:

@@ -35,7 +35,8 @@ class Runs(Protocol):
 class Query:
     """A list that is asked for; a criterion that is None asks nothing.
 
-    `sealed`, `open_kinds` and `portal` say which cases the caller may know of; `phones`, `last_fours` and
+    `sealed`, `open_kinds` and `portal` say which cases the caller may know of; `ended` is by kind the instant
+    before which a case must have ended; `phones`, `last_fours` and
     `respondents` are hashes, as are `tokens`: all of one of these. `registered_from` and `registered_to` are
     local days, both included.
     """
@@ -56,6 +57,8 @@ class Query:
     since: UUID | None = None
     finished: bool | None = None
     needs: str | None = None
+    ended: Mapping[str | None, datetime] | None = None
+    held: bool | None = None
     phones: tuple[bytes, ...] | None = None
     last_fours: tuple[bytes, ...] | None = None
     registered_from: date | None = None

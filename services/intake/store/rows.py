@@ -1,6 +1,7 @@
 """From a row to the case that it holds."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,9 +9,9 @@ import orjson
 
 from libs.events.base import CaseFacts
 from libs.messaging.deadline import Deadline
-from services.intake.domain.case import Case, Child, Origin, Warning
+from services.intake.domain.case import Case, Child, Consent, Origin, Warning
 
-CASES: Final = "select c.*, x.closed from intake_case c left join closing x using (case_id)"
+CASES: Final = "select c.*, x.closed_at from intake_case c left join closing x using (case_id)"
 """Rows of `intake_case` with what mediation says of them; `c` and `x` are their names."""
 
 
@@ -34,7 +35,13 @@ def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
             Child(UUID(child["case_id"]), child["kind"], child["query_code"])
             for child in orjson.loads(row["children"])
         ),
-        closed=bool(row["closed"]),
+        consents=tuple(
+            Consent(**{**told, "at": datetime.fromisoformat(told["at"])})
+            for told in orjson.loads(row["consents"])
+        ),
+        holds=tuple(orjson.loads(row["holds"])),
+        ended_at=row["ended_at"],
+        closed_at=row["closed_at"],
         origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
         portal=row["portal"],
     )

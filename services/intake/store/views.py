@@ -1,6 +1,6 @@
 """What people read of the cases."""
 
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -93,7 +93,11 @@ class IntakeViews:
             if value is not None:
                 where.add(sql, value)
         if query.finished is not None:
-            where.add("(c.state = any({}) or x.closed is true) = {}", sorted(FINISHED), query.finished)
+            where.add("(c.state = any({}) or x.closed_at is not null) = {}", sorted(FINISHED), query.finished)
+        if query.ended is not None:
+            where.add(_ENDED, *_by_kind(query.ended))
+        if query.held is not None:
+            where.add("(c.holds <> '[]') = {}", query.held)
         if query.needs is not None:
             where.add(_NEEDS[query.needs])
         for sql, values in _dated(query, driving):
@@ -103,7 +107,7 @@ class IntakeViews:
             traces += " join search_token s using (case_id)"
             where.add(f"({' or '.join(['s.tokens @> {}'] * len(query.tokens))})", *query.tokens)
         sql = f"""
-            select c.*, x.closed, h.version from intake_case c join case_head h using (case_id)
+            select c.*, x.closed_at, h.version from intake_case c join case_head h using (case_id)
             left join closing x using (case_id) {traces}
             where {where.sql} order by {driving}.case_id desc limit {query.limit + 1}
         """  # noqa: S608 - every value is a parameter
@@ -161,6 +165,15 @@ def _dated(query: Query, driving: str) -> Iterator[tuple[str, tuple[object, ...]
         end = datetime.combine(query.registered_to, time.max, LOCAL)
         yield f"{driving}.case_id < {{}} and {told} <= {{}}", (first_id(end, CLOCKS_APART), end)
 
+
+def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[datetime]]:
+    """Kinds, '' for none, and the instants that go with them."""
+    return [kind or "" for kind in ended], list(ended.values())
+
+
+_ENDED: Final = """coalesce(x.closed_at, c.ended_at) < (
+    select at from unnest({}::text[], {}::timestamptz[]) as t (kind, at) where kind = coalesce(c.kind, '')
+)"""
 
 BEFORE_ALL: Final = (datetime(1, 1, 1, tzinfo=UTC), 0, 0)
 """A place before every audit entry."""

@@ -152,7 +152,7 @@ def test_a_case_that_nobody_works_on_gets_no_child(stage: Any) -> None:
 
 def test_a_closed_case_gets_no_child() -> None:
     with pytest.raises(ForbiddenAction) as refused:
-        opened(replace(accepted(), closed=True))
+        opened(replace(accepted(), closed_at=NOW))
     assert refused.value.extra == {"state": "closed", "allowed": []}
 
 

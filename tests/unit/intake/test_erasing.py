@@ -8,7 +8,7 @@ from libs.events.intake import CaseErased
 from libs.web.errors import Forbidden, Invalid, NotFound
 from services.intake.domain.case import Case, Origin, visible
 from services.intake.domain.erasing import Erase, StillNeeded, erase
-from tests.unit.intake.build import CASE, accepted, actor, kept, known, moment, registered
+from tests.unit.intake.build import CASE, NOW, accepted, actor, kept, known, moment, registered
 
 
 def erasure(reason: str = "CONSENT_WITHDRAWN") -> Erase:
@@ -52,7 +52,7 @@ def test_an_accepted_case_can_go_when_mediation_has_closed_it() -> None:
     with pytest.raises(StillNeeded) as refused:
         erase(case, erasure(), moment("supervisor"))
     assert refused.value.extra == {"state": "accepted", "clocks": []}
-    assert kept(erase(replace(case, closed=True), erasure(), moment("supervisor"))).stage == "erased"
+    assert kept(erase(replace(case, closed_at=NOW), erasure(), moment("supervisor"))).stage == "erased"
 
 
 def test_while_a_clock_runs_the_case_stays() -> None:

@@ -13,7 +13,7 @@ from services.intake.domain.georeport import (
     statement_of,
     told_as_request,
 )
-from tests.unit.intake.build import accepted, known, registered
+from tests.unit.intake.build import NOW, accepted, known, registered
 
 
 def report(**fields: Any) -> Report:
@@ -104,7 +104,7 @@ def test_a_request_is_open_while_somebody_works_on_it(stage: Any, status: str) -
 
 
 def test_a_closed_case_is_a_closed_request() -> None:
-    told = told_as_request(replace(accepted(), closed=True), known())
+    told = told_as_request(replace(accepted(), closed_at=NOW), known())
     assert (told["status"], told["status_notes"]) == ("closed", "已办结")
 
 

@@ -151,7 +151,7 @@ def test_a_portal_is_told_nothing_that_staff_think() -> None:
     left_out = answer(case, 3).keys() - told.keys()
     assert left_out == {"track", "flags", "urgency", "parent", "children", "possible_duplicates", "warnings"}
     assert told["due"] is None  # what runs is the clock of triage, by urgency
-    assert told_to_portal(replace(case, closed=True), 3)["state"] == "closed"
+    assert told_to_portal(replace(case, closed_at=NOW), 3)["state"] == "closed"
 
 
 def test_a_portal_is_told_when_the_law_owes_an_answer() -> None:

@@ -10,7 +10,7 @@ from libs.web.errors import Forbidden, ForbiddenAction, Invalid, NotFound
 from services.intake.domain.case import Case
 from services.intake.domain.ruling import NotMergeable, Settle, settle, settled
 from services.intake.domain.statement import Ruling
-from tests.unit.intake.build import CASE, OTHER, accepted, kept, known, moment, note, registered
+from tests.unit.intake.build import CASE, NOW, OTHER, accepted, kept, known, moment, note, registered
 
 
 def ruling(action: str, **fields: Any) -> Settle:
@@ -151,7 +151,7 @@ def test_what_nobody_works_on_is_not_taken_back(stage: Any) -> None:
 
 
 def test_a_closed_case_is_not_taken_back() -> None:
-    closed = replace(dispute(), stage="accepted", closed=True)
+    closed = replace(dispute(), stage="accepted", closed_at=NOW)
     with pytest.raises(ForbiddenAction) as refused:
         settle(closed, ruling("withdraw"), moment())
     assert refused.value.extra == {"state": "closed", "allowed": []}
