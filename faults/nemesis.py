@@ -164,13 +164,15 @@ async def postgres_stopped(hand: Hand) -> None:
 
 
 async def postgres_backend_killed(hand: Hand) -> None:
-    """Row 10: one session is ended by SIGKILL, and the server throws all others out."""
+    """Row 10: one session is ended by SIGKILL; the server throws all others out and recovers."""
     child = hand.world.postgres.child
     if child is not None:
         sessions = [p for p in psutil.Process(child.pid).children() if "heshi_" in " ".join(p.cmdline())]
         if sessions:
             with suppress(psutil.Error):
                 hand.draw.choice(sessions).kill()
+            await asyncio.sleep(1)  # until the server has noticed
+            await asyncio.to_thread(hand.world.postgres.wait_ready)
 
 
 async def postgres_sessions_ended(hand: Hand) -> None:
