@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -14,8 +15,10 @@ from libs.db.pool import Database
 from libs.privacy.keyring import Keyring
 from libs.runtime.loops import Pulse
 from ops.reindex import reindex
+from services.intake.domain.case import first_id
 from services.intake.handlers import searching
-from services.intake.store.traces import settle
+from services.intake.store.traces import named, settle
+from services.intake.store.views import FIRST_ID, LAST_ID
 from tests.component.intake_door import Door, opened
 from tests.support import infrastructure
 from tests.unit.intake.build import samples
@@ -119,6 +122,29 @@ async def test_a_page_is_filled_from_later_candidates_and_else_says_where_to_go_
     assert body["items"] == []
     body = await search(door, q="漏水了不管", limit=2, after=body["next"])
     assert ([item["case_id"] for item in body["items"]], body["next"]) == ([hit], None)
+
+
+async def test_what_is_found_hangs_on_no_window(database: Callable[[str], Awaitable[Database]]) -> None:
+    ages = (0, 1, 29, 31, 31, 31, 119, 121, 122, 900, 901)
+    now = datetime.now(UTC)
+    made = [UUID(int=first_id(now - timedelta(days=age)).int + nth) for nth, age in enumerate(ages)]
+    made.sort(reverse=True)
+    async with (await database("intake")).transaction() as tx:
+        await tx.execute(
+            "insert into search_token select id, '{7,8}' from unnest($1::uuid[]) as t (id)", made
+        )
+        await tx.execute("insert into search_token values ($1, '{7,9}')", UUID(int=1))
+        for page in (1, 2, 3, 20):
+            found, end, more = list[UUID](), LAST_ID, True
+            while more:
+                some, more = await named(tx, [(7, 8), (5,)], FIRST_ID, end, page, page)
+                assert len(some) == page or not more
+                found += some
+                end = some[-1] if some else end
+            assert found == made
+        some, more = await named(tx, [(7, 8)], made[4], made[1], 2, 20)
+        assert made[2 : 2 + len(some)] == some
+        assert (await named(tx, [(7, 8)], made[4], made[1], 20, 20)) == (made[2:5], False)
 
 
 async def test_an_accusation_is_found_by_the_sealed_officer_alone(door: Door) -> None:

@@ -1,7 +1,7 @@
 """What the use cases need from outside, as the composition root provides it. No driver and no framework."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any, Protocol, Self, TypeVar
@@ -35,10 +35,9 @@ class Runs(Protocol):
 class Query:
     """A list that is asked for; a criterion that is None asks nothing.
 
-    `sealed`, `open_kinds` and `portal` say which cases the caller may know of; `ended` is by kind the instant
-    before which a case must have ended; `phones`, `last_fours` and
-    `respondents` are hashes, as are `tokens`: all of one of these. `registered_from` and `registered_to` are
-    local days, both included.
+    `sealed`, `open_kinds` and `portal` say which cases the caller may know of; no others than `case_ids` are
+    looked at. `phones`, `last_fours` and `respondents` are hashes; `registered_from` and `registered_to` are
+    local days, both included; `ended` is by kind the instant before which a case must have ended.
     """
 
     districts: frozenset[str]
@@ -65,7 +64,14 @@ class Query:
     registered_to: date | None = None
     grid: str | None = None
     respondents: tuple[bytes, ...] | None = None
-    tokens: tuple[tuple[int, ...], ...] | None = None
+    case_ids: Sequence[UUID] | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether more is asked than who may know of a case, and where the page begins."""
+        return replace(self, limit=0, after=None) != Query(
+            self.districts, self.sealed, self.open_kinds, limit=0
+        )
 
     @classmethod
     def of(cls, caller: Principal, **asked: Any) -> Self:
@@ -105,6 +111,13 @@ class Views(Protocol):
 
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
+
+    async def named(
+        self, tokens: Collection[Sequence[int]], query: Query, *, enough: int, most: int
+    ) -> tuple[Sequence[UUID], bool]:
+        """The newest cases that have all tokens of one of these sets, after the query's `after` and around
+        its days; and whether there may be more. At most `most`, less than `enough` only if there are no
+        more."""
 
     async def trail(
         self,

@@ -1,5 +1,6 @@
 """`POST /v1/cases/search` with a text: the index names candidates, the opened narratives decide."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +13,9 @@ from services.intake.handlers.reading import Page, find, phone_hashes, teller
 from services.intake.handlers.sealing import scope
 
 ROUNDS: Final = 5
-"""How often more candidates are opened for one page. A page that is short for it says where to go on."""
+"""How often more candidates are looked at for one page. A page that is short for it says where to go on."""
+CANDIDATES: Final = 1_000
+"""Cases that the index names at a time where more is asked than the text, and few of them will do."""
 
 
 def criteria_of(desk: Desk, wanted: Criteria, districts: frozenset[str]) -> dict[str, Any]:
@@ -37,10 +40,10 @@ async def search(desk: Desk, text: str, query: Query) -> Page:
     wanted = sought(text, desk.known.common)
     if not wanted.words:
         raise Invalid(errors=[FieldError("/q", "nothing_to_search")])
-    query = replace(query, tokens=desk.vault.sought(_scopes(query), wanted.words))
+    tokens = desk.vault.sought(_scopes(query), wanted.words)
     hits: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
-        found, more = await _round(desk, query, wanted)
+        found, more = await _round(desk, query, tokens, wanted)
         hits += found
         if len(hits) > query.limit or (more and len(hits) == query.limit):
             page = hits[: query.limit]
@@ -51,9 +54,14 @@ async def search(desk: Desk, text: str, query: Query) -> Page:
     return hits, query.after
 
 
-async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[str, Any]], UUID | None]:
+async def _round(
+    desk: Desk, query: Query, tokens: Collection[Sequence[int]], wanted: Sought
+) -> tuple[list[dict[str, Any]], UUID | None]:
     """The hits among the next candidates, and where those after them begin."""
-    page, last = paged(await desk.views.find(query), query.limit)
+    enough = query.limit + 1
+    most = max(CANDIDATES, enough) if query.narrowed else enough
+    named, more = await desk.views.named(tokens, query, enough=enough, most=most)
+    page, last = paged(await desk.views.find(replace(query, case_ids=named)), query.limit)
     kept = await desk.views.all_kept([case.case_id for case, _ in page])
     tell = teller(query)
     hits = [
@@ -61,7 +69,9 @@ async def _round(desk: Desk, query: Query, wanted: Sought) -> tuple[list[dict[st
         for case, version in page
         if case.case_id in kept and wanted.stands_in(desk.vault.narrative(kept[case.case_id]))
     ]
-    return hits, last[0].case_id if last else None
+    if last is not None:
+        return hits, last[0].case_id
+    return hits, named[-1] if more else None
 
 
 def _scopes(query: Query) -> list[str]:

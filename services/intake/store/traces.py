@@ -1,20 +1,25 @@
 """What cases are found by beside the phone: tokens of the narrative, names of the other side. Written with
 the case, made anew from the vault, kept quick to ask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any, Final
 from uuid import UUID
 
 from libs.db.pool import Database, Tx
 from libs.runtime.loops import Pulse
-from services.intake.domain.case import SEALED_KIND
+from services.intake.domain.case import SEALED_KIND, first_id
 from services.intake.handlers.sealing import Kept
 
 AT_ONCE: Final = 200
 """Cases that are made anew in one transaction, which holds their locks."""
 SETTLE_EVERY: Final = 5.0
 """Seconds between two sortings of what was written; a search walks through what is not sorted in yet."""
+
+WINDOWS: Final = (timedelta(days=30), timedelta(days=120))
+"""So far back is looked before all older cases are. The index by age names the rows of a window for next to
+nothing."""
 
 TracesOf = Callable[[Kept, bool], tuple[Sequence[int], Sequence[bytes]]]
 """Tokens and names of what is kept; the second argument says whether it is an accusation."""
@@ -47,6 +52,44 @@ async def write_respondents(tx: Tx, rows: Sequence[tuple[UUID, Sequence[bytes]]]
             [name for name, _ in pairs],
             [case_id for _, case_id in pairs],
         )
+
+
+async def named(
+    tx: Tx, tokens: Collection[Sequence[int]], first: UUID, end: UUID, enough: int, most: int
+) -> tuple[list[UUID], bool]:
+    """The newest cases from `first` to before `end` that have all tokens of one of these sets, and whether
+    there may be more: at most `most`, and less than `enough` only if there are no more.
+
+    What is common is found among the newest, what is rare is rare everywhere: so first in the last days, by
+    whichever way is planned for just these words, and beyond them by the index of tokens alone.
+    """
+    await tx.execute("set local plan_cache_mode = force_custom_plan")
+    has = " or ".join(f"tokens @> ${number}" for number in range(4, 4 + len(tokens)))
+    found: list[UUID] = []
+    for begin in _windows(first, end):
+        sql = f"""
+            select case_id from (
+                select case_id from search_token where ({has}) and case_id >= $1 and case_id < $2
+                {"offset 0" if begin == first else ""}
+            ) s order by case_id desc limit $3
+        """  # noqa: S608 - every value is a parameter
+        rows = await tx.fetch(sql, begin, end, most - len(found), *tokens)
+        found += [row["case_id"] for row in rows]
+        if len(found) >= enough:
+            return found, begin > first or len(found) == most
+        end = begin
+    return found, False
+
+
+def _windows(first: UUID, end: UUID) -> Iterator[UUID]:
+    """Where each window begins, the newest first. Ids hold the machine's time, and so does what they are
+    compared with."""
+    newest = min(end, first_id(datetime.now(UTC)))
+    for window in WINDOWS:
+        begin = UUID(int=max(0, newest.int - (window // timedelta(milliseconds=1) << 80)))
+        if begin > first:
+            yield begin
+    yield first
 
 
 async def rewrite(database: Database, after: UUID, traces_of: TracesOf) -> tuple[UUID, int] | None:

@@ -1,20 +1,20 @@
 """What people read of the cases."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
 from libs.clocks.calendar import LOCAL
 from libs.db import auditlog
-from libs.db.pool import Database, Tx
+from libs.db.pool import Database
 from libs.messaging import deadlines
 from libs.privacy.audit import AuditRow
 from services.intake.domain.case import SEALED_KIND, Case, first_id
 from services.intake.domain.georeport import FINISHED
 from services.intake.handlers.desk import Query
 from services.intake.handlers.sealing import Kept
+from services.intake.store import traces
 from services.intake.store.rows import CASES, case_of
 
 CLOCKS_APART: Final = timedelta(hours=1)
@@ -64,7 +64,7 @@ class IntakeViews:
 
     async def find(self, query: Query) -> list[tuple[Case, int]]:
         """The newest cases that match, with their versions; one more than the page holds."""
-        where, driving = _Conditions(), "c" if query.tokens is None else "s"
+        where = _Conditions()
         if len(query.districts) == 1:  # then an index of its cases gives them in their order
             where.add("c.district = {}", *query.districts)
         else:
@@ -76,7 +76,8 @@ class IntakeViews:
             where.add("c.kind = {}", SEALED_KIND)
         for sql, value in (
             ("c.portal = {}", query.portal),
-            (f"{driving}.case_id < {{}}", query.after),
+            ("c.case_id < {}", query.after),
+            ("c.case_id = any({})", query.case_ids),
             ("c.state = {}", query.state),
             ("c.kind = {}", query.kind),
             ("c.category = {}", query.category),
@@ -100,32 +101,26 @@ class IntakeViews:
             where.add("(c.holds <> '[]') = {}", query.held)
         if query.needs is not None:
             where.add(_NEEDS[query.needs])
-        for sql, values in _dated(query, driving):
+        for sql, values in _dated(query):
             where.add(sql, *values)
-        traces = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
-        if query.tokens is not None:
-            traces += " join search_token s using (case_id)"
-            where.add(f"({' or '.join(['s.tokens @> {}'] * len(query.tokens))})", *query.tokens)
+        phones = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
         sql = f"""
             select c.*, x.closed_at, h.version from intake_case c join case_head h using (case_id)
-            left join closing x using (case_id) {traces}
-            where {where.sql} order by {driving}.case_id desc limit {query.limit + 1}
+            left join closing x using (case_id) {phones}
+            where {where.sql} order by c.case_id desc limit {query.limit + 1}
         """  # noqa: S608 - every value is a parameter
-        async with self._reading(query) as tx:
+        async with self._database.read() as tx:
             rows = await tx.fetch(sql, *where.values)
             clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
         return [(case_of(row, clocks.get(row["case_id"], {})), row["version"]) for row in rows]
 
-    @asynccontextmanager
-    async def _reading(self, query: Query) -> AsyncIterator[Tx]:
-        """Words are common or rare: their search is planned for the ones that are asked for."""
-        if query.tokens is None:
-            async with self._database.read() as tx:
-                yield tx
-            return
+    async def named(
+        self, tokens: Collection[Sequence[int]], query: Query, *, enough: int, most: int
+    ) -> tuple[list[UUID], bool]:
+        """The newest cases with all tokens of one of these sets, as `traces.named`, on the query's page."""
+        first, end = _range(query)
         async with self._database.transaction() as tx:
-            await tx.execute("set local plan_cache_mode = force_custom_plan")
-            yield tx
+            return await traces.named(tx, tokens, first, end, enough, most)
 
     async def trail(
         self,
@@ -155,15 +150,35 @@ class IntakeViews:
         return [auditlog.row_of(row, "intake") for row in rows]
 
 
-def _dated(query: Query, driving: str) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """The conditions of a range of days. Ids hold the instant at which they were made, to the millisecond."""
-    told = "(c.facts ->> 'registered_at')::timestamptz"
+def _range(query: Query) -> tuple[UUID, UUID]:
+    """The first of the ids that cases of the query's days may have, and the one before which they end."""
+    first, end = FIRST_ID, query.after or LAST_ID
     if query.registered_from is not None:
-        begin = datetime.combine(query.registered_from, time.min, LOCAL)
-        yield f"{driving}.case_id >= {{}} and {told} >= {{}}", (first_id(begin, -CLOCKS_APART), begin)
+        first = first_id(_morning(query.registered_from), -CLOCKS_APART)
     if query.registered_to is not None:
-        end = datetime.combine(query.registered_to, time.max, LOCAL)
-        yield f"{driving}.case_id < {{}} and {told} <= {{}}", (first_id(end, CLOCKS_APART), end)
+        end = min(end, first_id(_evening(query.registered_to), CLOCKS_APART))
+    return first, end
+
+
+def _dated(query: Query) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """The conditions of a range of days. Ids hold the instant at which they were made, to the millisecond."""
+    told, (first, end) = "(c.facts ->> 'registered_at')::timestamptz", _range(query)
+    if query.registered_from is not None:
+        yield f"c.case_id >= {{}} and {told} >= {{}}", (first, _morning(query.registered_from))
+    if query.registered_to is not None:
+        yield f"c.case_id < {{}} and {told} <= {{}}", (end, _evening(query.registered_to))
+
+
+def _morning(day: date) -> datetime:
+    return datetime.combine(day, time.min, LOCAL)
+
+
+def _evening(day: date) -> datetime:
+    return datetime.combine(day, time.max, LOCAL)
+
+
+FIRST_ID: Final = UUID(int=0)
+LAST_ID: Final = UUID(int=2**128 - 1)
 
 
 def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[datetime]]:
