@@ -61,6 +61,15 @@ class CaseForwarded(IntakeEvent):
     with_registration: bool
 
 
+class CaseSentBack(IntakeEvent):
+    """The body `by` that the matter was forwarded to sent it back (退回); intake decides of it anew."""
+
+    TYPE: ClassVar[str] = "case.sent_back"
+
+    case: CaseFacts
+    by: Code | None
+
+
 class CaseMerged(IntakeEvent):
     """A repeated matter was joined to the case that handles it already (XF22 art 19).
 

@@ -83,6 +83,13 @@ async def noticed(door: Door, case_id: str) -> Answer:
     return await door.get(f"/v1/cases/{made.body['case_id']}/notice", "dispatcher")
 
 
+async def sent_back(door: Door, case_id: str) -> Answer:
+    forwarding = {"action": "forward", "directed_to": "DUTY-01"}
+    made = await door.register("dispatcher", kind="PET", decision=forwarding)
+    path, body = f"/v1/cases/{made.body['case_id']}/objection", {"reason": "不属本单位职权"}
+    return await door.ask("POST", path, body, "dispatcher", headers={"if-match": '"2"'})
+
+
 async def filed(door: Door, case_id: str) -> Answer:
     await door.register(applicant={"phone": "13800000001"})
     return await door.post("/v1/persons/file", {"phone": "13800000001", "purpose": "本人申请"}, "supervisor")
@@ -101,6 +108,7 @@ ACTS: Final[Mapping[str, tuple[str, Act]]] = {
         "case.withdrawn",
         staff("POST", "/v1/cases/{case_id}/decision", {"action": "withdraw"}, version=2),
     ),
+    "POST /v1/cases/{case_id}/objection": ("case.sent_back", sent_back),
     "POST /v1/cases/{case_id}/flags": (
         "case.flags_changed",
         staff("POST", "/v1/cases/{case_id}/flags", {"add": ["VULNERABLE"]}),

@@ -75,6 +75,15 @@ ACTS: Final[Mapping[str, CaseAct]] = {
             ("directed_to", "text"),
             _decision("forward"),
         ),
+        CaseAct(
+            "objection",
+            "对方退回",
+            "objection",
+            DISPATCHERS,
+            frozenset({"forwarded"}),
+            ("text",),
+            lambda form: {"reason": form.get("text", "").strip()},
+        ),
         CaseAct("flags", "标记风险", "flags", REGISTRARS, _OPEN, ("flag", "text"), _flags),
         CaseAct(
             "release",

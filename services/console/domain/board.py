@@ -98,6 +98,7 @@ INTAKE_STATES = {
     "case.accepted": "accepted",
     "case.refused": "refused",
     "case.forwarded": "forwarded",
+    "case.sent_back": "registered",
     "case.merged": "merged",
     "case.withdrawn": "withdrawn",
     "case.erased": "erased",
@@ -106,9 +107,9 @@ INTAKE_STATES = {
 WITHOUT_HOLDER = frozenset({"awaiting_assignment", "with_duty_desk", "referred"})
 
 TOLD = {
-    *("org_id", "reason_code", "reason", "directed_to", "referral_org", "rule", "level", "until", "party"),
+    *("org_id", "reason_code", "reason", "directed_to", "by", "referral_org", "rule", "level", "until"),
     *("channel", "outcome", "decision", "starts_at", "mode", "held", "form", "done", "result", "rating"),
-    *("template", "meaning", "added", "removed", "count"),
+    *("party", "template", "meaning", "added", "removed", "count"),
 }
 """The fields of a payload that the timeline shows."""
 

@@ -34,6 +34,7 @@ from services.intake.domain.statement import (
     FlagChange,
     HoldChange,
     Lack,
+    Objection,
     PersonFile,
     Release,
     Reminder,
@@ -145,6 +146,13 @@ async def decide(request: Request, case_id: UUID, ruling: Ruling, caller: Caller
     """Accept, refuse, forward or merge; needs `If-Match`."""
     asked = command_of(request, caller, version=if_match(request))
     return answer(await acting.decide(desk_of(request), case_id, ruling, asked))
+
+
+@router.post("/{case_id}/objection")
+async def take_back(request: Request, case_id: UUID, objection: Objection, caller: Dispatcher) -> Response:
+    """Take a forwarded case back to which its body objects in time (XF22 art 23); needs `If-Match`."""
+    asked = command_of(request, caller, version=if_match(request))
+    return answer(await acting.objected(desk_of(request), case_id, objection, asked))
 
 
 @router.post("/{case_id}/flags")

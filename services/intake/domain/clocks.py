@@ -21,6 +21,9 @@ TRIAGE: Final = "PROD-TRIAGE-"
 MET_BY_RULING: Final = (TRIAGE, "PET-FORWARD")
 """Clocks of the duty to decide where a matter goes: any decision meets them (XF22 arts 22, 23)."""
 
+OBJECTION: Final = "PET-OBJECTION"
+"""In which a body may say that a forwarded petition is not its own (XF22 art 23)."""
+
 REGISTERED: Final = "case.registered"
 FLAGGED: Final = "case.flags_changed"
 FORWARDED: Final = "case.forwarded"
@@ -87,6 +90,17 @@ def with_clocks_of_forwarding(case: Case, known: Reference, to: str | None, at: 
     rules = _rules(known.rules, FORWARDED, facts._replace(target=target), _day(at), case.district)
     fresh = {rule.id: _clock(known, rule, at, case.district) for rule in rules}
     return replace(case, deadlines={**case.deadlines, **fresh})
+
+
+def with_clocks_of_return(case: Case, known: Reference, at: datetime) -> Case:
+    """The case after the body it was forwarded to sent it back at `at`: that body owes nothing any more, and
+    triage begins anew. That it was forwarded in time stands."""
+    case = _closed(case, "met", lambda rule: rule == OBJECTION)
+    case = _closed(case, "ended", lambda rule: not rule.startswith(OURS))
+    for rule in _ours(case, known, REGISTERED, at, case.facts.flags):
+        if rule.id.startswith(TRIAGE):
+            case = _with(case, _clock(known, rule, at, case.district))
+    return case
 
 
 @dataclass(frozen=True, slots=True)

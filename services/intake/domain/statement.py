@@ -226,6 +226,13 @@ class Duty(Said):
     text: Paragraph | None = None
 
 
+class Objection(Said):
+    """The body of `POST …/objection`: why a body sends back what was forwarded to it, and when it said so."""
+
+    reason: Reason
+    objected_at: Instant | None = None
+
+
 class Reveal(Said):
     """The body of `POST …/reveal`: what the personal data is needed for."""
 

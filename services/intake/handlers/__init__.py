@@ -5,7 +5,16 @@ from typing import Any, Final
 
 from libs.db.work import UseCase
 from services.intake.domain.case import Case
-from services.intake.handlers.acting import CHANGE_FLAGS, CHANGE_HOLDS, ERASE, FULFIL, RELEASE, REMIND, SETTLE
+from services.intake.handlers.acting import (
+    CHANGE_FLAGS,
+    CHANGE_HOLDS,
+    ERASE,
+    FULFIL,
+    RELEASE,
+    REMIND,
+    SETTLE,
+    TAKE_BACK,
+)
 from services.intake.handlers.alarms import RING
 from services.intake.handlers.amending import AMEND
 from services.intake.handlers.reading import LOOK
@@ -16,6 +25,7 @@ USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
     "POST /v1/cases/{case_id}/children": OPEN_CHILD,
     "PATCH /v1/cases/{case_id}": AMEND,
     "POST /v1/cases/{case_id}/decision": SETTLE,
+    "POST /v1/cases/{case_id}/objection": TAKE_BACK,
     "POST /v1/cases/{case_id}/flags": CHANGE_FLAGS,
     "POST /v1/cases/{case_id}/release": RELEASE,
     "POST /v1/cases/{case_id}/reminders": REMIND,

@@ -17,6 +17,7 @@ from services.intake.domain.flagging import (
     release,
     remind,
 )
+from services.intake.domain.objecting import TakeBack, take_back
 from services.intake.domain.retention import ChangeHolds, change_holds
 from services.intake.domain.ruling import Settle, settle
 from services.intake.domain.statement import (
@@ -24,6 +25,7 @@ from services.intake.domain.statement import (
     Erasure,
     FlagChange,
     HoldChange,
+    Objection,
     Release,
     Reminder,
     Ruling,
@@ -33,6 +35,7 @@ from services.intake.handlers.sealing import note
 
 SETTLE: Final = UseCase("settle", settle)
 CHANGE_FLAGS: Final = UseCase("change_flags", change_flags)
+TAKE_BACK: Final = UseCase("take_back", take_back)
 RELEASE: Final = UseCase("release", release)
 REMIND: Final = UseCase("remind", remind)
 FULFIL: Final = UseCase("fulfil", fulfil)
@@ -60,6 +63,12 @@ async def decide(desk: Desk, case_id: UUID, ruling: Ruling, asked: Asked) -> Out
     command = Settle(desk.known, ruling, await noted(desk, case_id, ruling.action, ruling.reason_text, asked))
     also = (ruling.into,) if ruling.into and ruling.into != case_id else ()
     return await act(desk, SETTLE, case_id, command, asked, also)
+
+
+async def objected(desk: Desk, case_id: UUID, objection: Objection, asked: Asked) -> Outcome:
+    """Take a forwarded case back to which its body objects."""
+    text = await noted(desk, case_id, "objection", objection.reason, asked)
+    return await act(desk, TAKE_BACK, case_id, TakeBack(desk.known, objection.objected_at, text), asked)
 
 
 async def flag(desk: Desk, case_id: UUID, change: FlagChange, asked: Asked) -> Outcome:

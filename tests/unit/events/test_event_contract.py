@@ -136,7 +136,7 @@ REVIEWED = set(
     case channel kind track category topic grid flags urgency released query_code received_at registered_at
     accepted_at headcount amount_fen real_name anonymous share_with_partner sms_consent lawful_route
     complained_about_org chosen_target facts parent has_needs dossier_version
-    decided changed with_registration reason_code directed_to into into_query_code child child_kind
+    decided changed by with_registration reason_code directed_to into into_query_code child child_kind
     written issued_on
     added removed count new_facts merged_from
     late tell escalation
