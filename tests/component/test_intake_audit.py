@@ -90,6 +90,13 @@ async def sent_back(door: Door, case_id: str) -> Answer:
     return await door.ask("POST", path, body, "dispatcher", headers={"if-match": '"2"'})
 
 
+async def related(door: Door, case_id: str) -> Answer:
+    other = (await door.register(kind="DIS")).body["case_id"]
+    answer = await door.post(f"/v1/cases/{case_id}/related", {"case_id": other})
+    assert (await door.get(f"/v1/cases/{other}")).body["related"] == [case_id]
+    return answer
+
+
 async def filed(door: Door, case_id: str) -> Answer:
     await door.register(applicant={"phone": "13800000001"})
     return await door.post("/v1/persons/file", {"phone": "13800000001", "purpose": "本人申请"}, "supervisor")
@@ -121,6 +128,7 @@ ACTS: Final[Mapping[str, tuple[str, Act]]] = {
         "case.reminded",
         staff("POST", "/v1/cases/{case_id}/reminders", {}),
     ),
+    "POST /v1/cases/{case_id}/related": ("case.related", related),
     "POST /v1/cases/{case_id}/children": (
         "case.registered",
         staff("POST", "/v1/cases/{case_id}/children", {"kind": "CON"}),

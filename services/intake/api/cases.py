@@ -36,6 +36,7 @@ from services.intake.domain.statement import (
     Lack,
     Objection,
     PersonFile,
+    Relation,
     Release,
     Reminder,
     Reveal,
@@ -172,6 +173,12 @@ async def release(request: Request, case_id: UUID, why: Release, caller: Supervi
 async def remind(request: Request, case_id: UUID, reminder: Reminder, caller: Caller) -> Response:
     """Record that the citizen asked again (催办)."""
     return answer(await acting.reminded(desk_of(request), case_id, reminder, command_of(request, caller)))
+
+
+@router.post("/{case_id}/related")
+async def relate(request: Request, case_id: UUID, relation: Relation, caller: Caller) -> Response:
+    """Note that another case belongs to this one, such as the one that ended before new facts came up."""
+    return answer(await acting.connected(desk_of(request), case_id, relation, command_of(request, caller)))
 
 
 @router.post("/{case_id}/children", status_code=201)

@@ -142,6 +142,7 @@ class Case:
     warnings: tuple[Warning, ...] = ()
     twins: tuple[UUID, ...] = ()
     children: tuple[Child, ...] = ()
+    related: tuple[UUID, ...] = ()
     consents: tuple[Consent, ...] = ()
     holds: tuple[str, ...] = ()
     ended_at: datetime | None = None
@@ -285,6 +286,7 @@ def detail(case: Case) -> dict[str, Any]:
         "real_name": facts.real_name,
         "anonymous": facts.anonymous,
         "consents": {"share_with_partner": facts.share_with_partner, "sms": facts.sms_consent},
+        "related": [str(one) for one in case.related],
         "consent_history": [consent.as_json() for consent in case.consents],
         "holds": list(case.holds),
         "ended_at": instant(case.end) if case.end else None,

@@ -212,6 +212,13 @@ class Reminder(Said):
     text: Paragraph | None = None
 
 
+class Relation(Said):
+    """The body of `POST …/related`: another case, and whether it belongs to this one."""
+
+    case_id: UUID
+    related: StrictBool = True
+
+
 class Release(Said):
     """The body of `POST …/release`: why a person lets a case go to routing that a flag held back."""
 

@@ -18,6 +18,7 @@ from services.intake.domain.flagging import (
     remind,
 )
 from services.intake.domain.objecting import TakeBack, take_back
+from services.intake.domain.relating import Relate, relate
 from services.intake.domain.retention import ChangeHolds, change_holds
 from services.intake.domain.ruling import Settle, settle
 from services.intake.domain.statement import (
@@ -26,6 +27,7 @@ from services.intake.domain.statement import (
     FlagChange,
     HoldChange,
     Objection,
+    Relation,
     Release,
     Reminder,
     Ruling,
@@ -38,6 +40,7 @@ CHANGE_FLAGS: Final = UseCase("change_flags", change_flags)
 TAKE_BACK: Final = UseCase("take_back", take_back)
 RELEASE: Final = UseCase("release", release)
 REMIND: Final = UseCase("remind", remind)
+RELATE: Final = UseCase("relate", relate)
 FULFIL: Final = UseCase("fulfil", fulfil)
 ERASE: Final = UseCase("erase", erase)
 CHANGE_HOLDS: Final = UseCase("change_holds", change_holds)
@@ -94,6 +97,13 @@ async def reminded(desk: Desk, case_id: UUID, reminder: Reminder, asked: Asked) 
     """Record that the citizen asked again."""
     text = await noted(desk, case_id, "reminder", reminder.text, asked)
     return await act(desk, REMIND, case_id, Remind(reminder.new_facts, text), asked)
+
+
+async def connected(desk: Desk, case_id: UUID, relation: Relation, asked: Asked) -> Outcome:
+    """Note that two cases belong together, or that they do not."""
+    also = (relation.case_id,) if relation.case_id != case_id else ()
+    command = Relate(relation.case_id, relation.related)
+    return await act(desk, RELATE, case_id, command, asked, also)
 
 
 async def done(desk: Desk, case_id: UUID, duty: Duty, asked: Asked) -> Outcome:

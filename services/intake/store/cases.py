@@ -175,19 +175,20 @@ async def _update_cases(tx: Tx, cases: Sequence[Case]) -> None:
         update intake_case c set state = n.state, facts = n.facts, reminders = n.reminders,
             reason_code = n.reason_code, directed_to = n.directed_to, merged_into = n.merged_into,
             said_urgency = n.said_urgency, happened_on = n.happened_on, warnings = n.warnings,
-            children = n.children, consents = n.consents, holds = n.holds, ended_at = n.ended_at,
-            credential = n.credential, external_ref = n.external_ref
+            children = n.children, related = n.related, consents = n.consents, holds = n.holds,
+            ended_at = n.ended_at, credential = n.credential, external_ref = n.external_ref
         from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::text[], $7::text[],
-            $8::uuid[], $9::date[], $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::jsonb[],
-            $14::timestamptz[], $15::text[], $16::text[]) as n (case_id, state, facts, said_urgency,
-            reminders, reason_code, directed_to, merged_into, happened_on, warnings, children, consents,
-            holds, ended_at, credential, external_ref)
+            $8::uuid[], $9::date[], $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::jsonb[],
+            $15::timestamptz[], $16::text[], $17::text[]) as n (case_id, state, facts, said_urgency,
+            reminders, reason_code, directed_to, merged_into, happened_on, warnings, children, related,
+            consents, holds, ended_at, credential, external_ref)
         where c.case_id = n.case_id
         """,
         *_columns(cases, ("case_id", "stage", "facts", "said_urgency")),
         *_columns(cases, ("reminders", "reason_code", "directed_to", "merged_into", "happened_on")),
         [_json([warning.as_json() for warning in case.warnings]) for case in cases],
         [_json([child.as_json() for child in case.children]) for case in cases],
+        [_json([str(one) for one in case.related]) for case in cases],
         [_json([consent.as_json() for consent in case.consents]) for case in cases],
         [_json(case.holds) for case in cases],
         [case.ended_at for case in cases],

@@ -35,6 +35,7 @@ def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
             Child(UUID(child["case_id"]), child["kind"], child["query_code"])
             for child in orjson.loads(row["children"])
         ),
+        related=tuple(map(UUID, orjson.loads(row["related"]))),
         consents=tuple(
             Consent(**{**told, "at": datetime.fromisoformat(told["at"])})
             for told in orjson.loads(row["consents"])
