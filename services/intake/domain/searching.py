@@ -9,6 +9,7 @@ itself away.
 import re
 from collections.abc import Collection, Set
 from dataclasses import dataclass
+from itertools import chain
 from operator import add
 from typing import Final
 
@@ -17,7 +18,9 @@ from services.intake.domain.text import fold, straightened
 MOST_DIGITS: Final = 3
 
 _HAN: Final = "〇々\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af"
-_PIECE: Final = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<number>\d+(?:[-.()/\s]+\d+)*)|(?P<word>[^\W\d_{_HAN}]+)")
+_RUN: Final = re.compile(rf"[{_HAN}]+")
+_WORD: Final = re.compile(rf"[^\W\d_{_HAN}]+")
+_NUMBER: Final = re.compile(r"\d+(?:[-.()/\s]+\d+)*")
 _WRAPPED: Final = re.compile(rf"(?<=[{_HAN}])\s+(?=[{_HAN}])")
 _SPELT_NUMBER: Final = re.compile(f"[〇零一二三四五六七八九幺]{{{MOST_DIGITS + 1},}}")
 _PART: Final = re.compile(r"\w+")
@@ -58,13 +61,11 @@ def _compared(text: str) -> str:
 
 
 def _words(text: str) -> frozenset[str]:
-    found: set[str] = set()
-    for piece in _PIECE.finditer(_SPELT_NUMBER.sub(_BREAK, text)):
-        said = piece.group()
-        if piece.lastgroup == "han":
-            found.update(map(add, said, said[1:]))
-        elif piece.lastgroup == "word":
-            found.add(said)
-        elif sum(map(str.isdigit, said)) <= MOST_DIGITS:
-            found.update(_PART.findall(said))
-    return frozenset(found)
+    text = _SPELT_NUMBER.sub(_BREAK, text)
+    pairs = (map(add, run, run[1:]) for run in _RUN.findall(text))
+    numbers = (_PART.findall(said) for said in _NUMBER.findall(text) if _is_short(said))
+    return frozenset(chain(_WORD.findall(text), *pairs, *numbers))
+
+
+def _is_short(number: str) -> bool:
+    return sum(map(str.isdigit, number)) <= MOST_DIGITS

@@ -38,11 +38,16 @@ def fold(text: str) -> str:
 
 def straightened(text: str) -> str:
     """The text with every width alike and without what nobody sees: joiners, marks of direction, variants."""
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return _INVISIBLE.sub("", _one_width(text))
 
 
 def _narrow(wide: re.Match[str]) -> str:
-    return unicodedata.normalize("NFKC", wide.group())
+    return _one_width(wide.group())
+
+
+def _one_width(text: str) -> str:
+    """NFKC in the two steps that define it: in one, CPython takes ten times as long over Chinese."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text))
 
 
 @dataclass(frozen=True, slots=True)
