@@ -17,6 +17,7 @@ from libs.web.asgi import Door
 from libs.web.auth import Edge, Entrance, open_to_all
 from libs.web.errors import Refusal
 from libs.web.problems import SCHEMA, answer_problem
+from libs.web.shortcut import Shortcuts
 
 _PROBLEM = {
     "description": "Refused or failed (RFC 9457)",
@@ -63,6 +64,7 @@ def create_app(
         app.include_router(router)
     app.state.parameters = dict(_parameters(app, roles))
     _add_inspection(app, readiness, edge, asyncapi)
+    app.add_middleware(Shortcuts, routes=iter_route_contexts(app.routes))
     app.add_middleware(
         Door, clock=edge.clock, metrics=edge.metrics, budget=edge.budget, in_flight=edge.in_flight
     )

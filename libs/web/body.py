@@ -72,6 +72,11 @@ def rule_of(route: Any) -> Rule:
     return Rule(FORMS) if field is not None and isinstance(field.field_info, params.Form) else _JSON_RULE
 
 
+def takes_json(route: Any) -> bool:
+    """Whether a route takes a JSON body of the usual size and nothing else."""
+    return rule_of(route) == _JSON_RULE
+
+
 class Guard:
     """Stands between the server and a route that reads its body.
 
