@@ -49,13 +49,13 @@ def read_phone(told: str) -> Phone:
         number = phonenumbers.parse(told, _REGION)
     except NumberParseException:
         return Phone(told, "invalid")
-    if not phonenumbers.is_valid_number(number):
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
         return Phone(told, "invalid")
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if number.country_code != _COUNTRY_CODE:
         return Phone(told, "foreign", e164)
-    mobile = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
-    return Phone(told, "mobile" if mobile else "fixed", e164)
+    return Phone(told, "mobile" if kind == PhoneNumberType.MOBILE else "fixed", e164)
 
 
 def blind_index(key: Key, district: str, column: str, value: str) -> bytes:
