@@ -22,7 +22,7 @@ from services.intake.domain.case import (
     visible,
 )
 from services.intake.domain.clocks import with_clocks_of_amendment
-from services.intake.domain.consenting import with_consents
+from services.intake.domain.consenting import changed_consents
 from services.intake.domain.flagging import IN_HAND, DossierOutdated
 from services.intake.domain.people import Personal
 from services.intake.domain.reference import Reference
@@ -138,7 +138,8 @@ def amend(case: Case | None, command: Amend, moment: Moment) -> Decision[Case]:
         released=before.released and not rules.holds_back(added),
         dossier_version=dossier_version,
     )
-    case = with_consents(case, before, command.known, moment)
+    consents = changed_consents(case.facts, before, command.known, moment)
+    case = replace(case, consents=(*case.consents, *consents))
     case = with_clocks_of_amendment(case, command.known, added, moment.now).noted(command.note)
     events = _told(case, command.changed, added)
     return Decision(

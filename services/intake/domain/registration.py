@@ -1,7 +1,7 @@
 """Registering a matter: always, whatever is missing (XF22 arts 22, 23, 44(1)); a ruling may come with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from services.intake.domain.case import (
     require,
 )
 from services.intake.domain.clocks import with_clocks_of_registration
-from services.intake.domain.consenting import with_consents
+from services.intake.domain.consenting import changed_consents
 from services.intake.domain.flags import Judged
 from services.intake.domain.people import entered, has_needs, real_name, warnings
 from services.intake.domain.places import Places
@@ -179,27 +179,28 @@ def new_case(command: Register, moment: Moment) -> Case:
     if query_code is None:
         raise Busy(retry_after=1)
     judgement, phone = command.judgement, command.sealed.phone
-    case = Case(
+    return Case(
         case_id=command.case_id,
         district=command.district,
         stage="registered",
-        facts=judgement.facts,
+        facts=judgement.facts.model_copy(update={"query_code": query_code}),
         said_urgency=judgement.said_urgency,
         happened_on=command.happened_on,
         warnings=judgement.warnings,
         twins=neighbours.twins.get(phone.whole, ()) if phone else (),
+        consents=changed_consents(judgement.facts, None, command.known, moment),
         origin=command.origin,
         portal=command.portal,
         sealed=command.sealed,
     )
-    return with_consents(case.with_facts(query_code=query_code), None, command.known, moment)
 
 
 def _with_ruling(act: Decision[Case], ruling: Settle, moment: Moment) -> Decision[Case]:
     """The registration with the ruling's change, events and audit behind its own."""
     assert act.case is not None  # noqa: S101 - it was just made
     decision = settled(act.case, ruling, moment)
-    return replace(decision, events=[*act.events, *decision.events], audit=[*act.audit, *decision.audit])
+    decision.events, decision.audit = [*act.events, *decision.events], [*act.audit, *decision.audit]
+    return decision
 
 
 def _pace(case: Case, neighbours: Neighbours) -> list[datetime] | None:

@@ -83,7 +83,10 @@ def settle(case: Case | None, command: Settle, moment: Moment) -> Decision[Case]
     case = visible(case, moment.actor)
     if command.ruling.action not in (allowed := _allowed(case)):
         raise ForbiddenAction(state=case.state, allowed=allowed)
-    return settled(case, command, moment)
+    decision = settled(case, command, moment)
+    assert decision.case is not None  # noqa: S101 - no ruling removes a case
+    decision.reply = answer(decision.case, moment.version + len(decision.events))
+    return decision
 
 
 def _allowed(case: Case) -> list[str]:
@@ -94,7 +97,8 @@ def _allowed(case: Case) -> list[str]:
 
 
 def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
-    """The case after the ruling, with its events. Raises Forbidden, Invalid, NotFound or NotMergeable."""
+    """The case after the ruling, with its events; the answer is left to whoever asked. Raises Forbidden,
+    Invalid, NotFound or NotMergeable."""
     ruling = command.ruling
     require(moment.actor, _roles(case, ruling), case)
     if faults := [*ruling_faults(ruling, command.known, command.at), *_misfits(case, command)]:
@@ -104,7 +108,6 @@ def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     assert decision.case is not None  # noqa: S101 - no ruling removes a case
     if decision.case.stage in FINISHED:
         decision.case = replace(decision.case, ended_at=moment.now)
-    decision.reply = answer(decision.case, moment.version + len(decision.events))
     return decision
 
 

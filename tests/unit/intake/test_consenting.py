@@ -1,10 +1,11 @@
 """Consents on record: what was given and taken back, when, by whose hand, by which words."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from services.intake.domain.case import Case, Consent, detail
-from services.intake.domain.consenting import ASKED, with_consents
+from services.intake.domain.consenting import ASKED, changed_consents
 from tests.unit.intake.build import DATA, NOW, known, moment, registered
 
 LATER = NOW + timedelta(days=1)
@@ -12,7 +13,9 @@ LATER = NOW + timedelta(days=1)
 
 def changed(case: Case, **facts: bool) -> Case:
     """The case after an amendment that changes these consents."""
-    return with_consents(case.with_facts(**facts), case.facts, known(), moment(now=LATER))
+    after = case.with_facts(**facts)
+    new = changed_consents(after.facts, case.facts, known(), moment(now=LATER))
+    return replace(after, consents=(*case.consents, *new))
 
 
 def test_silence_is_no_consent() -> None:
