@@ -129,7 +129,7 @@ class FlagRules:
         """What the words of a matter and its entered fields raise."""
         folded = fold(narrative)
         told = told_headcount(folded)
-        found = list(self._phrases.find(folded))
+        found = self._phrases.find(folded)
         flags, denied, because = [], [], dict[str, tuple[str, ...]]()
         for rule in self.by_code.values():
             words = [hit for hit in found if hit.phrase in rule.words]

