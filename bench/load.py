@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 import aiohttp
 import orjson
+import uvloop
 
 from bench.cases import bodies
 
@@ -106,7 +107,7 @@ async def _send(
 
 def main() -> None:
     order = Order(**orjson.loads(sys.stdin.buffer.read()))
-    sys.stdout.buffer.write(orjson.dumps(asdict(asyncio.run(run(order)))))
+    sys.stdout.buffer.write(orjson.dumps(asdict(uvloop.run(run(order)))))
 
 
 if __name__ == "__main__":
