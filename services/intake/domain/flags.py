@@ -1,8 +1,8 @@
 """Which flags and which urgency the words and the entered fields raise (`data/flags.json`).
 
-The file's `matching.order` is followed to the letter: a cancel phrase is blanked out unless a cancel blocker
-stands directly before it; what is left is searched; entered fields are compared last. Rules only raise
-(domain.md 5): lowering a flag is a supervisor's act, in `flagging.py`.
+The file's `matching.order` is followed to the letter: a cancel phrase is blanked out, and a phrase directly
+behind a negator, unless a cancel blocker stands directly before; what is left is searched; entered fields are
+compared last. Rules only raise (domain.md 5): lowering a flag is a supervisor's act, in `flagging.py`.
 """
 
 import operator
@@ -47,11 +47,16 @@ class Combination:
     any_of: frozenset[str]
     and_any_of: frozenset[str]
     or_headcount: int | None
+    within: int | None
+    """The most characters between the two; None: they may stand anywhere in the text."""
 
-    def holds(self, left: Collection[str], headcount: int) -> bool:
+    def holds(self, left: Sequence[Found], headcount: int) -> bool:
         """Whether a word of the first set stands, with one of the second or with enough people."""
-        crowd = self.or_headcount is not None and headcount >= self.or_headcount
-        return not self.any_of.isdisjoint(left) and (crowd or not self.and_any_of.isdisjoint(left))
+        ones = [hit for hit in left if hit.phrase in self.any_of]
+        if ones and self.or_headcount is not None and headcount >= self.or_headcount:
+            return True
+        others = [hit for hit in left if hit.phrase in self.and_any_of] if ones else ()
+        return any(self.within is None or one.apart(other) <= self.within for one in ones for other in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +95,16 @@ class FlagRule:
     combine: tuple[Combination, ...]
     structured: tuple[Comparison, ...]
 
-    def raised_by(self, left: Collection[str], entered: Entered, told: int) -> bool:
+    def raised_by(self, left: Sequence[Found], entered: Entered, told: int) -> bool:
         """`raise_when`: one strong phrase, two different weak ones, a combination, or an entered field.
 
         `told`: how many people the text speaks of; combinations count it as well as the number entered.
         """
         crowd = max(told, entered.headcount)
+        said = {hit.phrase for hit in left}
         return (
-            not self.strong.isdisjoint(left)
-            or len(self.weak.intersection(left)) >= 2
+            not self.strong.isdisjoint(said)
+            or len(self.weak & said) >= 2
             or any(rule.holds(left, crowd) for rule in self.combine)
             or any(rule.holds(entered) for rule in self.structured)
         )
@@ -115,12 +121,14 @@ class FlagRules:
         self,
         rules: Sequence[FlagRule],
         blockers: Collection[str],
+        negators: Collection[str],
         urgencies: Sequence[str],
         hurry: Mapping[str, str],
     ) -> None:
         """`urgencies` from the lowest up; `hurry`: words that raise an urgency without any flag."""
         self.by_code = {rule.code: rule for rule in rules}
         self._blockers = tuple(map(fold, blockers))
+        self._negators = tuple(map(fold, negators))
         self._urgencies = tuple(urgencies)
         self._hurry = hurry
         self._phrases = Phrases([*hurry, *(phrase for rule in rules for phrase in rule.words | rule.cancel)])
@@ -130,19 +138,19 @@ class FlagRules:
         folded = fold(narrative)
         told = told_headcount(folded)
         found = self._phrases.find(folded)
+        negated = {hit for hit in found if self._negated(hit, folded)}
         flags, denied, because = [], [], dict[str, tuple[str, ...]]()
         for rule in self.by_code.values():
             words = [hit for hit in found if hit.phrase in rule.words]
             cancels = [hit for hit in found if hit.phrase in rule.cancel and not self._blocked(hit, folded)]
-            gone = {hit.phrase for hit in words if any(map(hit.touches, cancels))}
-            left = {hit.phrase for hit in words if not any(map(hit.touches, cancels))}
+            gone = {hit for hit in words if hit in negated or any(map(hit.touches, cancels))}
+            left = [hit for hit in words if hit not in gone]
             if rule.raised_by(left, entered, told):
                 flags.append(rule.code)
-                said = outermost(hit.phrase for hit in words if hit.phrase in left)
-                because[rule.code] = (*said, *rule.fields_that_hold(entered))
-            elif rule.code in DENIALS_SHOWN and not gone.isdisjoint(rule.strong | rule.weak):
+                because[rule.code] = (*outermost(hit.phrase for hit in left), *rule.fields_that_hold(entered))
+            elif rule.code in DENIALS_SHOWN and any(hit.phrase in rule.strong | rule.weak for hit in gone):
                 denied.append(rule.code)
-                because[rule.code] = outermost(hit.phrase for hit in cancels)
+                because[rule.code] = outermost(hit.phrase for hit in found if hit in gone or hit in cancels)
         hurry = [self._hurry[hit.phrase] for hit in found if hit.phrase in self._hurry]
         return Judged(tuple(flags), self._highest(hurry), tuple(denied), because)
 
@@ -162,8 +170,16 @@ class FlagRules:
         """Whether one of the flags keeps the applicant from the other side and partners (JN18 art 16)."""
         return any(self.by_code[flag].hides_contact for flag in flags)
 
+    def _negated(self, hit: Found, folded: str) -> bool:
+        """Whether a negator stands directly before, and no blocker before that."""
+        return any(
+            folded.endswith(negator, 0, hit.start)
+            and not folded.endswith(self._blockers, 0, hit.start - len(negator))
+            for negator in self._negators
+        )
+
     def _blocked(self, cancel: Found, folded: str) -> bool:
-        return folded[: cancel.start].endswith(self._blockers)
+        return folded.endswith(self._blockers, 0, cancel.start)
 
     def _highest(self, urgencies: Collection[str]) -> str:
         return max(urgencies, key=self._urgencies.index, default=self._urgencies[0])
@@ -172,19 +188,23 @@ class FlagRules:
 def flag_rules(data: Mapping[str, Any], limits: Mapping[str, int]) -> FlagRules:
     """The rules of a parsed `flags.json`; `limits` are the numbers of `limits.json` by id."""
     return FlagRules(
-        rules=[_flag_rule(row, limits) for row in data["flags"]],
+        rules=[_flag_rule(row, limits, data["lists"]) for row in data["flags"]],
         blockers=data["matching"]["cancel_blockers"],
+        negators=data["matching"]["negators"],
         urgencies=[level["code"] for level in data["urgency_levels"]],
         hurry={phrase: row["urgency"] for row in data["urgency_keywords"] for phrase in row["any_of"]},
     )
 
 
-def _flag_rule(row: Mapping[str, Any], limits: Mapping[str, int]) -> FlagRule:
+def _flag_rule(
+    row: Mapping[str, Any], limits: Mapping[str, int], lists: Mapping[str, Sequence[str]]
+) -> FlagRule:
     combine = tuple(
         Combination(
-            frozenset(rule["any_of"]),
-            frozenset(rule["and_any_of"]),
+            _words(rule["any_of"], lists),
+            _words(rule["and_any_of"], lists),
             limits[rule["or_headcount_limit"]] if "or_headcount_limit" in rule else None,
+            rule.get("within"),
         )
         for rule in row["combine"]
     )
@@ -203,4 +223,11 @@ def _flag_rule(row: Mapping[str, Any], limits: Mapping[str, int]) -> FlagRule:
             Comparison(rule["field"], rule["op"], limits[rule["limit"]] if "limit" in rule else rule["value"])
             for rule in row["structured"]
         ),
+    )
+
+
+def _words(named: Sequence[str], lists: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The phrases of a set, a name behind @ being all those of a list."""
+    return frozenset(
+        phrase for one in named for phrase in (lists[one[1:]] if one.startswith("@") else (one,))
     )
