@@ -229,6 +229,7 @@ async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aioh
             {"code": "SELF_HARM", "score": 0.0, "because": ["没有轻生"]},
         ],
         duplicates=[{"code": str(CASE), "score": 0.5, "because": ["phone", "narrative"]}],
+        possible_flags=[{"code": "MASS_EVENT", "score": 0.66, "because": ["都去门口坐着"]}],
         clusters=[{"code": str(OTHER), "score": 0.45, "because": ["respondents", "place", "narrative"]}],
     )
     status, text, _ = await send(
@@ -243,8 +244,9 @@ async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aioh
         respondent_1="",
     )
     assert status == 200
-    for shown in ('data-code="DIS" title="协调"', "纠纷调解", "81%", "无明确词句", "拿刀", "提到但否认"):
+    for shown in ('data-code="DIS" title="协调"', "纠纷调解", "81%", "无明确词句", "拿刀", "提到但否认", "66%，都去门口坐着"):
         assert shown in text
+    assert re.search("可能：群体性事件苗头（系统没有标记，请核实", text)
     for case, why in ((CASE, "可能是同一件事"), (OTHER, "他人反映的可能是同一情况")):
         assert re.search(f'{why}：<a href="/cases/{case}"', text)
     assert "45%，同一对方、同一网格同类事项、诉求相似" in text

@@ -1,6 +1,7 @@
 """Learn what phrases and characters say, and measure what is suggested.
 
 python -m tests.suggestions train     writes data/suggestion_weights.json from the part to tune by
+python -m tests.suggestions dangers   writes data/danger_weights.json from the part to tune by
 python -m tests.suggestions common    writes data/search.json: the commonest pairs of characters of all texts
 python -m tests.suggestions report    writes docs/suggestions.md: precision and recall of both parts
 """
@@ -15,7 +16,10 @@ from typing import Any, Final
 import typer
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from services.intake.domain.dangers import features as runs_of
 from services.intake.domain.flags import Entered
 from services.intake.domain.reference import Reference
 from services.intake.domain.searching import indexed
@@ -35,6 +39,10 @@ STRENGTH: Final = 10.0
 LEAST: Final = 0.1
 """Weights below it are left out: they say nothing, and the file is half as long."""
 RED: Final = ("SELF_HARM", "VIOLENCE", "MINOR_AT_RISK", "MASS_EVENT")
+DANGERS: Final = DATA / "danger_weights.json"
+PRECISION: Final = 0.8
+"""The share of dangers pointed out that must be there, by cross-validation on the tuned part."""
+FOLDS: Final = 5
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -65,6 +73,40 @@ def _learned(suggester: Suggester, field: str) -> dict[str, Any]:
                 of.setdefault(str(name), {})[code] = round(float(weight), 2)
     bias = [round(float(one), 2) for one in model.intercept_]
     return {"bias": dict(zip(codes, bias, strict=True)), "of": of}
+
+
+@app.command()
+def dangers() -> None:
+    """Learn from the tuned part what points to each red flag, and how much must."""
+    told = [one for one in texts() if one.part == "tuned"]
+    vectors = DictVectorizer()
+    features = vectors.fit_transform([runs_of(one.text) for one in told])
+    learned: dict[str, dict[str, float]] = {}
+    of: dict[str, dict[str, float]] = {}
+    for flag in RED:
+        meant = [flag in one.flags for one in told]
+        model = LogisticRegression(C=STRENGTH, max_iter=3000, class_weight="balanced")
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        unseen = cross_val_predict(model, features, meant, cv=folds, method="decision_function")
+        precisions, recalls, sums = precision_recall_curve(meant, unseen)
+        at = next(at for at, precision in enumerate(precisions) if precision >= PRECISION)
+        typer.echo(f"{flag}: by cross-validation {recalls[at]:.0%} pointed out, {precisions[at]:.0%} rightly")
+        model.fit(features, meant)
+        learned[flag] = {"bias": round(float(model.intercept_[0]), 2), "least": round(float(sums[at]), 2)}
+        for run, weight in zip(vectors.get_feature_names_out(), model.coef_[0], strict=True):
+            if abs(weight) >= LEAST:
+                of.setdefault(str(run), {})[flag] = round(float(weight), 2)
+    comment = (
+        "What runs of characters say for a red flag that the rules do not raise, and the sum from which on it is"
+        " pointed out; made by `python -m tests.suggestions dangers`."
+    )
+    DANGERS.write_text(
+        json.dumps(
+            {"_comment": comment, "dangers": learned, "of": of}, ensure_ascii=False, separators=(",", ":")
+        )
+        + "\n",
+        "utf-8",
+    )
 
 
 @app.command()

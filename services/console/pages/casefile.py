@@ -57,9 +57,12 @@ def casefile(file: File, words: Words) -> dict[str, Any]:
 def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     """What the text of a case without a kind suggests, each with what speaks for it."""
     told = intake.get("suggested")
+    if not told:
+        return []
+    possible = ("可能的风险（系统没有标记，请核实）", words.possible(told))
     return [
         (label, "；".join(f"{offer['word']} {offer['share']}（{offer['because']}）" for offer in offers))
-        for _, label, offers in (words.choices(told) if told else ())
+        for label, offers in (possible, *((label, offers) for _, label, offers in words.choices(told)))
         if offers
     ]
 

@@ -80,6 +80,7 @@ class Words:
                 }
                 for flag in told["flags"]
             ],
+            "possible": self.possible(told),
             "choices": self.choices(told),
             "places": "、".join(one["code"] for one in told["grids"]),
             "alike": [
@@ -98,6 +99,10 @@ class Words:
             "share": f"{one['score']:.0%}",
             "because": "、".join(self.of("alike", field) for field in one["because"]),
         }
+
+    def possible(self, told: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Flags that nobody raised and that a person should look for; older suggestions know of none."""
+        return [self._offer("flags", one) for one in told.get("possible_flags", ())]
 
     def choices(self, told: Mapping[str, Any]) -> list[tuple[str, str, list[dict[str, str]]]]:
         """The best kinds and categories of a suggestion, each list behind its field and its name."""

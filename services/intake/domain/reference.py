@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from libs.clocks.calendar import Calendar
 from libs.clocks.rules import RuleBook
+from services.intake.domain.dangers import SecondLook, second_look
 from services.intake.domain.flags import FlagRules, flag_rules
 from services.intake.domain.notices import Notices, notices
 from services.intake.domain.places import Places, places
@@ -15,6 +16,7 @@ FILES: Final = (
     "areas",
     "categories",
     "consents",
+    "danger_weights",
     "flags",
     "kinds",
     "limits",
@@ -87,6 +89,7 @@ class Reference:
     limits: Mapping[str, int]
     flags: FlagRules
     suggester: Suggester
+    dangers: SecondLook
     notices: Notices
     common: frozenset[str]
     """Pairs of characters too common to look for."""
@@ -140,6 +143,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         limits=limits,
         flags=flag_rules(data["flags"], limits),
         suggester=suggester(data),
+        dangers=second_look(data["danger_weights"]),
         notices=notices(data),
         common=frozenset(data["search"]["common"]),
         places=places(data["areas"]),

@@ -20,7 +20,8 @@ EVERY: Final = 1.0
 
 
 async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]:
-    """Kinds, categories, flags, urgency, lawful routes, grids, possible duplicates and clusters of a draft.
+    """Kinds, categories, flags, flags that are possible, urgency, lawful routes, grids, possible duplicates
+    and clusters of a draft. What is only possible is raised by nobody but a person.
 
     Raises Invalid for a category that nobody knows.
     """
@@ -36,6 +37,7 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
     lists = {
         **about,
         "flags": flags + denied,
+        "possible_flags": desk.known.dangers.possible(draft.narrative, judged.flags),
         "grids": grids,
         **await resembling(desk, draft, caller, grid, category),
     }
@@ -56,8 +58,8 @@ async def follow(desk: Desk, pulse: Pulse) -> None:
 async def suggest_missing(desk: Desk) -> int:
     """Suggest for the next cases that came without a kind; how many there were.
 
-    Kinds, categories and lawful routes, and grids where the place is not known: what else is suggested
-    depends on who asks.
+    Kinds, categories, lawful routes and flags that are possible, and grids where the place is not known:
+    what else is suggested depends on who asks.
     """
     case_ids = await desk.suggested.lacking(AT_ONCE)
     cases, kept = await desk.views.cases(case_ids), await desk.views.all_kept(case_ids)
@@ -65,6 +67,7 @@ async def suggest_missing(desk: Desk) -> int:
     for case_id in cases.keys() & kept.keys():
         case, story = cases[case_id], desk.vault.open(kept[case_id]).story
         lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
+        lists["possible_flags"] = desk.known.dangers.possible(story["narrative"], case.facts.flags)
         if case.facts.grid is None:
             lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
         made[case_id] = _told(lists)
