@@ -244,7 +244,15 @@ async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aioh
         respondent_1="",
     )
     assert status == 200
-    for shown in ('data-code="DIS" title="协调"', "纠纷调解", "81%", "无明确词句", "拿刀", "提到但否认", "66%，都去门口坐着"):
+    for shown in (
+        'data-code="DIS" title="协调"',
+        "纠纷调解",
+        "81%",
+        "无明确词句",
+        "拿刀",
+        "提到但否认",
+        "66%，都去门口坐着",
+    ):
         assert shown in text
     assert re.search("可能：群体性事件苗头（系统没有标记，请核实", text)
     for case, why in ((CASE, "可能是同一件事"), (OTHER, "他人反映的可能是同一情况")):

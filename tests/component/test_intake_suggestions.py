@@ -36,7 +36,16 @@ async def test_every_list_has_the_same_shape_and_names_its_reasons(door: Door) -
     assert told["urgency"] == "YELLOW"
     assert told["grids"] == [{"code": "99010100100201", "score": 1.0, "because": ["锦苑一期"]}]
     assert told["duplicates"] == told["clusters"] == []
-    for name in ("kinds", "categories", "flags", "lawful_routes", "grids", "duplicates", "clusters"):
+    for name in (
+        "kinds",
+        "categories",
+        "flags",
+        "possible_flags",
+        "lawful_routes",
+        "grids",
+        "duplicates",
+        "clusters",
+    ):
         assert all(one.keys() == {"code", "score", "because"} for one in told[name])
 
 
@@ -44,6 +53,14 @@ async def test_a_danger_that_was_denied_is_shown_as_such(door: Door) -> None:
     told = await suggest(door, narrative="本人没有轻生的念头，只想要回工资")
     assert told["flags"] == [{"code": "SELF_HARM", "score": 0.0, "because": ["没有轻生的念头"]}]
     assert told["urgency"] == "BLUE"
+
+
+async def test_a_danger_told_in_images_is_pointed_out_and_raises_nothing(door: Door) -> None:
+    told = await suggest(door, narrative="我把狗送人了，房子退了，微信里的人都删干净了，谢谢你们听我说完")
+    assert told["flags"] == []
+    assert told["urgency"] == "BLUE"
+    assert [one["code"] for one in told["possible_flags"]] == ["SELF_HARM"]
+    assert "微信里的人都删干净了" in told["possible_flags"][0]["because"]
 
 
 async def test_an_ambiguous_address_names_every_grid_that_it_may_mean(door: Door) -> None:

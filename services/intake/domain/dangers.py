@@ -1,7 +1,7 @@
 """Dangers that a text may tell in no phrase of `flags.json`: pointed out to whoever reads it, never raised.
 
-What runs of characters say for each red flag was learned from labelled texts (`danger_weights.json`; `python -m
-tests.suggestions dangers`). A person who agrees raises the flag by hand (PIPL art 24; decision 0028).
+What runs of characters say for each red flag was learned from labelled texts (`danger_weights.json`;
+`python -m tests.suggestions dangers`). A person who agrees raises the flag by hand (PIPL art 24).
 """
 
 import math
@@ -18,7 +18,7 @@ SIZES: Final = (1, 2, 3)
 TELLING: Final = 2
 """Passages that are shown with a danger: the most telling ones."""
 
-_CLAUSE: Final = re.compile(r"[^，。！？；：、,.!?;:\s]+")
+_CLAUSE: Final = re.compile(r"[^，。！？；：、,.!?;:]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class SecondLook:
         self._of = of
 
     def possible(self, narrative: str, raised: Collection[str]) -> list[Suggestion]:
-        """The flags that may be meant and were not `raised`, likeliest first, each with its telling passages."""
+        """The flags that may be meant and were not `raised`, likeliest first, with telling passages."""
         said = self.sums(narrative)
         found = [
             Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._telling(narrative, flag))
@@ -57,7 +57,7 @@ class SecondLook:
 
     def _telling(self, narrative: str, flag: str) -> tuple[str, ...]:
         """The clauses that say most for a flag, in their order."""
-        clauses = dict.fromkeys(_CLAUSE.findall(straightened(narrative)))
+        clauses = dict.fromkeys(map(str.strip, _CLAUSE.findall(straightened(narrative))))
         said = {
             clause: sum(self._of.get(run, {}).get(flag, 0.0) for run in _runs(fold(clause)))
             for clause in clauses

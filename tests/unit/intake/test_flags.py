@@ -1,9 +1,11 @@
 """Flags and urgency by the words and fields of `flags.json`."""
 
+import json
+
 import pytest
 
-from services.intake.domain.flags import Entered
-from tests.unit.intake.build import known
+from services.intake.domain.flags import Entered, flag_rules
+from tests.unit.intake.build import DATA, known
 
 
 def raised(text: str, **entered: object) -> tuple[str, ...]:
@@ -316,3 +318,50 @@ def test_everyday_words_that_are_no_danger(text: str) -> None:
 )
 def test_everyday_words_that_ask_for_no_care_and_no_secrecy(text: str) -> None:
     assert raised(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("挨了他两拳，鼻血止不住", ("VIOLENCE",)),
+        ("两拳打在沙包上练到天黑，第二天早上吃了太多荔枝，流了鼻血", ()),
+    ],
+)
+def test_a_combination_may_ask_that_its_words_stand_near(text: str, flags: tuple[str, ...]) -> None:
+    assert raised(text) == flags
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "denied"),
+    [
+        ("他没殴打谁", (), ("VIOLENCE",)),
+        ("大家没打算静坐", (), ()),
+        ("他不会自杀", (), ("SELF_HARM",)),
+        ("他还没自杀，快来人", ("SELF_HARM",), ()),
+        ("他不是没殴打过人", ("VIOLENCE",), ()),
+        ("他没少殴打我", ("VIOLENCE",), ()),
+    ],
+)
+def test_a_negator_directly_before_denies_unless_it_is_blocked(
+    text: str, flags: tuple[str, ...], denied: tuple[str, ...]
+) -> None:
+    judged = known().flags.judge(text, Entered())
+    assert (judged.flags, judged.denied) == (flags, denied)
+
+
+def test_a_list_stands_for_all_its_phrases() -> None:
+    limits = {"COLLECTIVE_MIN": 5, "MASS_EVENT_MIN": 5, "ELDER_AGE": 70}
+    data = json.loads((DATA / "flags.json").read_text("utf-8"))
+    for phrase in data["lists"]["FORCE"]:
+        assert any(phrase in rule.any_of for rule in flag_rules(data, limits).by_code["VIOLENCE"].combine)
+
+
+def test_a_set_names_no_list_that_is_not_there() -> None:
+    data = json.loads((DATA / "flags.json").read_text("utf-8"))
+    sets = [
+        name
+        for row in data["flags"]
+        for rule in row["combine"]
+        for name in (*rule["any_of"], *rule["and_any_of"])
+    ]
+    assert {name[1:] for name in sets if name.startswith("@")} == data["lists"].keys()
