@@ -204,8 +204,8 @@ def _flags(reference: Reference, tuned: Sequence[Labelled], measured: Sequence[L
     yield (
         "Aim: recall 100 % at precision ≥ 80 % for the four red flags (bold). It is not met on texts that"
         " nobody tuned by: danger told in images has no phrase. The tuned columns of what is pointed out tell"
-        " what was learned from; `python -m tests.suggestions dangers` prints the figures of"
-        " cross-validation. What is pointed out is raised by a person or by nobody; rules never lower a flag."
+        " what was learned from; `python -m tests.suggestions dangers` prints those of"
+        " cross-validation. What is pointed out is raised by a person or not at all; no rule lowers a flag."
     )
 
 
