@@ -251,7 +251,7 @@ async def test_what_is_typed_suggests_and_shows_why(house: House, operator: aioh
         "无明确词句",
         "拿刀",
         "提到但否认",
-        "66%，都去门口坐着",
+        "<small>都去门口坐着</small>",
     ):
         assert shown in text
     assert re.search("可能：群体性事件苗头（系统没有标记，请核实", text)

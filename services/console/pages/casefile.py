@@ -59,12 +59,13 @@ def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]
     told = intake.get("suggested")
     if not told:
         return []
-    possible = ("可能的风险（系统没有标记，请核实）", words.possible(told))
-    return [
+    possible = "；".join(f"{flag['word']}（{flag['because']}）" for flag in words.possible(told))
+    choices = [
         (label, "；".join(f"{offer['word']} {offer['share']}（{offer['because']}）" for offer in offers))
-        for label, offers in (possible, *((label, offers) for _, label, offers in words.choices(told)))
+        for _, label, offers in words.choices(told)
         if offers
     ]
+    return [("可能的风险（系统没有标记，请核实）", possible)] * bool(possible) + choices
 
 
 def _head(file: File, words: Words) -> dict[str, Any]:

@@ -38,7 +38,10 @@ class SecondLook:
         self._of = of
 
     def possible(self, narrative: str, raised: Collection[str]) -> list[Suggestion]:
-        """The flags that may be meant and were not `raised`, likeliest first, with telling passages."""
+        """The flags that may be meant and were not `raised`, likeliest first, with telling passages.
+
+        Scores rank: they are likelihoods only where half of all texts tell of the danger.
+        """
         said = self.sums(narrative)
         found = [
             Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._telling(narrative, flag))

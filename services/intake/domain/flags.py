@@ -6,6 +6,7 @@ compared last. Rules only raise (domain.md 5): lowering a flag is a supervisor's
 """
 
 import operator
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -55,8 +56,25 @@ class Combination:
         ones = [hit for hit in left if hit.phrase in self.any_of]
         if ones and self.or_headcount is not None and headcount >= self.or_headcount:
             return True
-        others = [hit for hit in left if hit.phrase in self.and_any_of] if ones else ()
-        return any(self.within is None or one.apart(other) <= self.within for one in ones for other in others)
+        others = [hit for hit in left if hit.phrase in self.and_any_of] if ones else []
+        if self.within is None:
+            return bool(others)
+        return near(ones, others, self.within)
+
+
+def near(ones: Sequence[Found], others: Sequence[Found], within: int) -> bool:
+    """Whether so many characters or fewer stand between two that share none; both in the order of the text.
+
+    Only the next one before and behind are looked at: texts are anybody's, and all pairs could be millions.
+    """
+    starts, ends = [hit.start for hit in others], sorted(hit.end for hit in others)
+    for one in ones:
+        behind, before = bisect_left(starts, one.end), bisect_right(ends, one.start)
+        if behind < len(starts) and starts[behind] - one.end <= within:
+            return True
+        if before and one.start - ends[before - 1] <= within:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,10 @@ class FlagRule:
             or any(rule.holds(entered) for rule in self.structured)
         )
 
+    def says_alone(self, phrase: str) -> bool:
+        """Whether a phrase means something without being combined."""
+        return phrase in self.strong or phrase in self.weak
+
     def fields_that_hold(self, entered: Entered) -> Iterator[str]:
         """The entered fields that raise the flag by themselves."""
         return (rule.field for rule in self.structured if rule.holds(entered))
@@ -142,13 +164,14 @@ class FlagRules:
         flags, denied, because = [], [], dict[str, tuple[str, ...]]()
         for rule in self.by_code.values():
             words = [hit for hit in found if hit.phrase in rule.words]
-            cancels = [hit for hit in found if hit.phrase in rule.cancel and not self._blocked(hit, folded)]
-            gone = {hit for hit in words if hit in negated or any(map(hit.touches, cancels))}
+            cancels = {hit for hit in found if hit.phrase in rule.cancel and not self._blocked(hit, folded)}
+            blank = {at for hit in cancels for at in range(hit.start, hit.end)}
+            gone = {hit for hit in words if hit in negated or not blank.isdisjoint(range(hit.start, hit.end))}
             left = [hit for hit in words if hit not in gone]
             if rule.raised_by(left, entered, told):
                 flags.append(rule.code)
                 because[rule.code] = (*outermost(hit.phrase for hit in left), *rule.fields_that_hold(entered))
-            elif rule.code in DENIALS_SHOWN and any(hit.phrase in rule.strong | rule.weak for hit in gone):
+            elif rule.code in DENIALS_SHOWN and any(rule.says_alone(hit.phrase) for hit in gone):
                 denied.append(rule.code)
                 because[rule.code] = outermost(hit.phrase for hit in found if hit in gone or hit in cancels)
         hurry = [self._hurry[hit.phrase] for hit in found if hit.phrase in self._hurry]

@@ -1,6 +1,5 @@
 """Texts as people type them: what is refused, what is straightened, what is compared."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -64,11 +63,6 @@ class Found:
     def touches(self, other: "Found") -> bool:
         """Whether the two share a character."""
         return self.start < other.end and other.start < self.end
-
-    def apart(self, other: "Found") -> float:
-        """How many characters stand between the two; infinitely many where they share one."""
-        between = max(other.start - self.end, self.start - other.end)
-        return between if between >= 0 else math.inf
 
 
 def outermost(phrases: Iterable[str]) -> tuple[str, ...]:

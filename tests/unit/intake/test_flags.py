@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from services.intake.domain.flags import Entered, flag_rules
+from services.intake.domain.flags import Entered, flag_rules, near
+from services.intake.domain.text import Found
 from tests.unit.intake.build import DATA, known
 
 
@@ -365,3 +366,27 @@ def test_a_set_names_no_list_that_is_not_there() -> None:
         for name in (*rule["any_of"], *rule["and_any_of"])
     ]
     assert {name[1:] for name in sets if name.startswith("@")} == data["lists"].keys()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "within", "stand_near"),
+    [
+        ((0, 2), (4, 6), 2, True),
+        ((0, 2), (4, 6), 1, False),
+        ((4, 6), (0, 2), 2, True),
+        ((4, 6), (0, 2), 1, False),
+        ((0, 2), (2, 4), 0, True),
+        ((0, 3), (2, 4), 9, False),
+    ],
+)
+def test_near_counts_the_characters_between_in_either_order(
+    one: tuple[int, int], other: tuple[int, int], within: int, stand_near: bool
+) -> None:
+    assert near([Found("a", *one)], [Found("b", *other)], within) is stand_near
+
+
+def test_near_finds_the_one_pair_among_far_ones() -> None:
+    ones = [Found("a", at, at + 2) for at in (0, 50, 100)]
+    others = [Found("b", at, at + 2) for at in (25, 75, 103)]
+    assert near(ones, others, 1)
+    assert not near(ones[:2], others, 1)
