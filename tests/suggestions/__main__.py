@@ -2,6 +2,7 @@
 
 python -m tests.suggestions train     writes data/suggestion_weights.json from the part to tune by
 python -m tests.suggestions dangers   writes data/danger_weights.json from the part to tune by
+python -m tests.suggestions validate  prints how often texts to tune by are met when they are not learned from
 python -m tests.suggestions common    writes data/search.json: the commonest pairs of characters of all texts
 python -m tests.suggestions report    writes docs/suggestions.md: precision and recall of both parts
 """
@@ -14,17 +15,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_matrix, diags_array
+from scipy.special import log_softmax
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.svm import LinearSVC
 
 from services.intake.domain.dangers import features as runs_of
 from services.intake.domain.flags import Entered
 from services.intake.domain.reference import Reference
 from services.intake.domain.searching import indexed
-from services.intake.domain.suggesting import Suggester
+from services.intake.domain.suggesting import Suggester, Weights
 from tests.suggestions.labelled import Labelled, texts
 from tests.unit.intake.build import DATA, known
 
@@ -35,16 +42,18 @@ COMMON: Final = 0.05
 """The share of texts from which on a pair of characters is among the commonest."""
 PAGE: Final = ROOT / "docs" / "suggestions.md"
 ASKED: Final = {"kinds": "kind", "categories": "category"}
-STRENGTH: Final = 10.0
-"""How freely weights may grow (C of the logistic regression), by cross-validation on the tuned part."""
-LEAST: Final = 0.1
+STRENGTH: Final = 3.0
+"""How freely weights may grow (C of the support vectors), as LEAST and PHRASES by `validate`."""
+PHRASES: Final = 0.1
+"""How freely the weights of phrases may grow beside those of characters."""
+LEAST: Final = 0.5
 """Weights below it are left out: they say nothing, and the file is half as long."""
+FOLDS: Final = 5
 RED: Final = ("SELF_HARM", "VIOLENCE", "MINOR_AT_RISK", "MASS_EVENT")
 DANGERS: Final = DATA / "danger_weights.json"
 PRECISION: Final = 0.8
 """The share of dangers pointed out that must be there, by cross-validation on all texts to tune by and on
 those of `labelled.jsonl` alone, among which dangers are rarer."""
-FOLDS: Final = 5
 SEEN: Final = 2
 """Texts that a run of characters must stand in to be weighed; the rarer it is, the more it may weigh."""
 TELLING: Final = 0.5
@@ -55,8 +64,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 @app.command()
 def train() -> None:
-    """Learn the weights from the tuned part."""
-    learned = {asked: _learned(known().suggester, field) for asked, field in ASKED.items()}
+    """Learn the weights from the part to tune by."""
+    tuned = [one for one in texts() if one.part == "tuned"]
+    learned = {asked: _learned(known().suggester, tuned, field) for asked, field in ASKED.items()}
     comment = "What the features of a text say for each code; made by `python -m tests.suggestions train`."
     WEIGHTS.write_text(
         json.dumps({"_comment": comment, "learned": learned}, ensure_ascii=False, separators=(",", ":"))
@@ -65,20 +75,60 @@ def train() -> None:
     )
 
 
-def _learned(suggester: Suggester, field: str) -> dict[str, Any]:
-    told = [one for one in texts() if one.part == "tuned" and getattr(one, field)]
+@app.command()
+def validate() -> None:
+    """Print the shares of the texts of `labelled.jsonl` that are met by what all other texts to tune by taught."""
+    tuned = [one for one in texts() if one.part == "tuned"]
+    for asked, field in ASKED.items():
+        shares = [f"within {most}: {share:.1%}" for most, share in _validated(tuned, field).items()]
+        typer.echo(f"{asked}  {'  '.join(shares)}")
+
+
+def _validated(tuned: Sequence[Labelled], field: str) -> dict[int, float]:
+    """By how many codes are told, the share of the texts whose code is among them."""
+    later = [one for one in tuned if not one.may_be_measured]
+    own = [one for one in tuned if one.may_be_measured and getattr(one, field)]
+    met = Counter[int]()
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for taught, asked in folds.split(own, [getattr(one, field) for one in own]):
+        learned = _learned(known().suggester, [*later, *(own[at] for at in taught)], field)
+        weights = Weights(learned["bias"], learned["of"])
+        for one in (own[at] for at in asked):
+            codes = [code for code, _ in weights.scores(known().suggester.features(one.text))]
+            met.update(most for most in (1, 3) if getattr(one, field) in codes[:most])
+    return {most: met[most] / len(own) for most in (1, 3)}
+
+
+def _learned(suggester: Suggester, told: Sequence[Labelled], field: str) -> dict[str, Any]:
+    """What each feature says for each code: a rare one may say more than one that most texts have."""
+    told = [one for one in told if getattr(one, field)]
+    wanted = [getattr(one, field) for one in told]
     vectors = DictVectorizer()
     features = vectors.fit_transform([suggester.features(one.text) for one in told])
-    model = LogisticRegression(C=STRENGTH, max_iter=3000)
-    model.fit(features, [getattr(one, field) for one in told])
-    of: dict[str, dict[str, float]] = {}
+    names = vectors.get_feature_names_out()
+    rarity = np.log((1 + len(told)) / (1 + features.getnnz(axis=0))) + 1
+    phrases = np.array([":" in name for name in names])
+    scale = np.where(phrases, PHRASES, rarity / rarity[~phrases].mean())
+    scaled = csr_matrix(features @ diags_array(scale))
+    model = LinearSVC(C=STRENGTH, class_weight="balanced", random_state=0)
+    model.fit(scaled, wanted)
+    sharpness = _sharpness(model, scaled, wanted)
     codes = [str(code) for code in model.classes_]
-    for code, weights in zip(codes, model.coef_, strict=True):
-        for name, weight in zip(vectors.get_feature_names_out(), weights, strict=True):
+    of: dict[str, dict[str, float]] = {}
+    for code, weights in zip(codes, model.coef_ * scale * sharpness, strict=True):
+        for name, weight in zip(names, weights, strict=True):
             if abs(weight) >= LEAST:
-                of.setdefault(str(name), {})[code] = round(float(weight), 2)
-    bias = [round(float(one), 2) for one in model.intercept_]
+                of.setdefault(str(name), {})[code] = round(float(weight), 1)
+    bias = [round(float(one), 2) for one in model.intercept_ * sharpness]
     return {"bias": dict(zip(codes, bias, strict=True)), "of": of}
+
+
+def _sharpness(model: LinearSVC, features: csr_matrix, wanted: Sequence[str]) -> float:
+    """What the sums are multiplied by so that their shares are likelihoods on texts not learned from."""
+    sums: NDArray[np.float64] = cross_val_predict(model, features, wanted, cv=3, method="decision_function")
+    right = (np.arange(len(wanted)), np.searchsorted(np.unique(wanted), wanted))
+    found = minimize_scalar(lambda one: -log_softmax(one * sums, axis=1)[right].mean(), bounds=(0.1, 20))
+    return float(found.x)
 
 
 @app.command()

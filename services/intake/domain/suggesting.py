@@ -1,7 +1,7 @@
 """What a text suggests before anybody decides: kind, category and lawful route, each with its reasons.
 
-Phrases are counted (`kinds.json`, `categories.json`, `suggestions.json`), and what they and the pairs and
-triples of characters weigh was learned from labelled texts (`suggestion_weights.json`; `python -m
+Phrases are counted (`kinds.json`, `categories.json`, `suggestions.json`), and what they and the single
+characters and pairs weigh was learned from labelled texts (`suggestion_weights.json`; `python -m
 tests.suggestions train`). A suggestion is shown, never acted on: a person decides (PIPL art 24). Flags are
 raised by `flags.py` alone.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from services.intake.domain.text import Phrases, fold, outermost
 
-GRAMS: Final = (2, 3)
+GRAMS: Final = (1, 2)
 """Lengths of the runs of characters that are weighed where no phrase of ours was used."""
 SHOWN: Final = 5
 """Suggestions of a list that are told; the rest helps nobody to decide."""
