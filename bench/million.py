@@ -96,6 +96,7 @@ class Tales:
         self._clauses = [
             clause
             for one in texts()
+            if one.may_be_measured
             for clause in re.split(r"[，。！？；、：\s]+", one.text)
             if len(clause) > 2
         ]

@@ -2,8 +2,8 @@
 
 python -m tests.suggestions train     writes data/suggestion_weights.json from the part to tune by
 python -m tests.suggestions dangers   writes data/danger_weights.json from the part to tune by
-python -m tests.suggestions validate  prints how often texts to tune by are met when they are not learned from
-python -m tests.suggestions common    writes data/search.json: the commonest pairs of characters of all texts
+python -m tests.suggestions validate  prints how often texts of that part are met when not learned from
+python -m tests.suggestions common    writes data/search.json: the commonest pairs of `labelled.jsonl`
 python -m tests.suggestions report    writes docs/suggestions.md: precision and recall of both parts
 """
 
@@ -11,27 +11,24 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, Final
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix, diags_array
-from scipy.special import log_softmax
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import log_loss, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import LinearSVC
+from sklearn.utils.extmath import softmax
 
 from services.intake.domain.dangers import features as runs_of
 from services.intake.domain.flags import Entered
 from services.intake.domain.reference import Reference
 from services.intake.domain.searching import indexed
-from services.intake.domain.suggesting import Suggester, Weights
+from services.intake.domain.suggesting import GRAMS, Suggester, Weights
 from tests.suggestions.labelled import Labelled, texts
 from tests.unit.intake.build import DATA, known
 
@@ -42,9 +39,9 @@ COMMON: Final = 0.05
 """The share of texts from which on a pair of characters is among the commonest."""
 PAGE: Final = ROOT / "docs" / "suggestions.md"
 ASKED: Final = {"kinds": "kind", "categories": "category"}
-STRENGTH: Final = 3.0
+STRENGTH: Final = 2.0
 """How freely weights may grow (C of the support vectors), as LEAST and PHRASES by `validate`."""
-PHRASES: Final = 0.1
+PHRASES: Final = 0.05
 """How freely the weights of phrases may grow beside those of characters."""
 LEAST: Final = 0.5
 """Weights below it are left out: they say nothing, and the file is half as long."""
@@ -65,7 +62,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 @app.command()
 def train() -> None:
     """Learn the weights from the part to tune by."""
-    tuned = [one for one in texts() if one.part == "tuned"]
+    tuned = _matters()
     learned = {asked: _learned(known().suggester, tuned, field) for asked, field in ASKED.items()}
     comment = "What the features of a text say for each code; made by `python -m tests.suggestions train`."
     WEIGHTS.write_text(
@@ -77,11 +74,17 @@ def train() -> None:
 
 @app.command()
 def validate() -> None:
-    """Print the shares of the texts of `labelled.jsonl` that are met by what all other texts to tune by taught."""
-    tuned = [one for one in texts() if one.part == "tuned"]
+    """Print how many texts of `labelled.jsonl` to tune by are met by what the others taught."""
+    tuned = _matters()
     for asked, field in ASKED.items():
         shares = [f"within {most}: {share:.1%}" for most, share in _validated(tuned, field).items()]
         typer.echo(f"{asked}  {'  '.join(shares)}")
+
+
+def _matters() -> list[Labelled]:
+    """What kinds and categories are learned from. Of texts that were written for their dangers, kind and
+    category are less certain: with them the others are met less often."""
+    return [one for one in texts() if one.part == "tuned" and one.written_for != "dangers"]
 
 
 def _validated(tuned: Sequence[Labelled], field: str) -> dict[int, float]:
@@ -100,35 +103,45 @@ def _validated(tuned: Sequence[Labelled], field: str) -> dict[int, float]:
 
 
 def _learned(suggester: Suggester, told: Sequence[Labelled], field: str) -> dict[str, Any]:
-    """What each feature says for each code: a rare one may say more than one that most texts have."""
+    """What each feature says for each code."""
     told = [one for one in told if getattr(one, field)]
     wanted = [getattr(one, field) for one in told]
+    shown = [suggester.features(one.text) for one in told]
+    scale = _scale(shown)
     vectors = DictVectorizer()
-    features = vectors.fit_transform([suggester.features(one.text) for one in told])
-    names = vectors.get_feature_names_out()
-    rarity = np.log((1 + len(told)) / (1 + features.getnnz(axis=0))) + 1
-    phrases = np.array([":" in name for name in names])
-    scale = np.where(phrases, PHRASES, rarity / rarity[~phrases].mean())
-    scaled = csr_matrix(features @ diags_array(scale))
+    features = vectors.fit_transform(
+        [{name: value * scale[name] for name, value in one.items()} for one in shown]
+    )
+    # LinearSVC reads places of 32 bits alone.
+    features.indices, features.indptr = (
+        place.astype("int32") for place in (features.indices, features.indptr)
+    )
     model = LinearSVC(C=STRENGTH, class_weight="balanced", random_state=0)
-    model.fit(scaled, wanted)
-    sharpness = _sharpness(model, scaled, wanted)
+    model.fit(features, wanted)
+    sharpness = _sharpness(model, features, wanted)
     codes = [str(code) for code in model.classes_]
     of: dict[str, dict[str, float]] = {}
-    for code, weights in zip(codes, model.coef_ * scale * sharpness, strict=True):
-        for name, weight in zip(names, weights, strict=True):
-            if abs(weight) >= LEAST:
-                of.setdefault(str(name), {})[code] = round(float(weight), 1)
-    bias = [round(float(one), 2) for one in model.intercept_ * sharpness]
+    for code, weights in zip(codes, model.coef_, strict=True):
+        for name, weight in zip(vectors.get_feature_names_out(), weights, strict=True):
+            if abs(folded := float(weight) * scale[name] * sharpness) >= LEAST:
+                of.setdefault(str(name), {})[code] = round(folded, 1)
+    bias = [round(float(one) * sharpness, 2) for one in model.intercept_]
     return {"bias": dict(zip(codes, bias, strict=True)), "of": of}
 
 
-def _sharpness(model: LinearSVC, features: csr_matrix, wanted: Sequence[str]) -> float:
-    """What the sums are multiplied by so that their shares are likelihoods on texts not learned from."""
-    sums: NDArray[np.float64] = cross_val_predict(model, features, wanted, cv=3, method="decision_function")
-    right = (np.arange(len(wanted)), np.searchsorted(np.unique(wanted), wanted))
-    found = minimize_scalar(lambda one: -log_softmax(one * sums, axis=1)[right].mean(), bounds=(0.1, 20))
-    return float(found.x)
+def _scale(shown: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """By feature, how freely its weight may grow: characters the more the rarer they are (idf)."""
+    counted = Counter(name for one in shown for name in one)
+    rarity = {name: math.log((1 + len(shown)) / (1 + count)) + 1 for name, count in counted.items()}
+    usual = mean(rarity.values())
+    return {name: PHRASES if len(name) > max(GRAMS) else rare / usual for name, rare in rarity.items()}
+
+
+def _sharpness(model: LinearSVC, features: Any, wanted: Sequence[str]) -> float:
+    """What the sums are multiplied by to be likelihoods for texts that were not learned from."""
+    sums = cross_val_predict(model, features, wanted, cv=3, method="decision_function")
+    tried = (step / 4 for step in range(1, 41))
+    return min(tried, key=lambda one: log_loss(wanted, softmax(one * sums), labels=model.classes_))
 
 
 @app.command()
@@ -188,7 +201,7 @@ def _least(said: Sequence[tuple[bool, float]]) -> float:
 @app.command()
 def common() -> None:
     """Find the pairs of characters that are too common to search for (G22)."""
-    held = [indexed(one.text, (), frozenset()) for one in texts()]
+    held = [indexed(one.text, (), frozenset()) for one in texts() if one.may_be_measured]
     counted = Counter(pair for pairs in held for pair in pairs)
     pairs = [pair for pair, count in counted.most_common() if count >= COMMON * len(held)]
     comment = (

@@ -1,7 +1,8 @@
 """Invented texts with what a person would say of them.
 
 A third of `labelled.jsonl` (by the hash of a text's id) is only measured: nobody tunes a phrase or a weight
-by it. Texts added later stand in `tuning/`, so that the measured ones stay the same.
+by it. Texts added later stand in `tuning/`, so that the measured ones stay the same: those of `matters/` for
+kinds and categories, those of `dangers/` for flags.
 """
 
 import json
@@ -16,6 +17,7 @@ PAGE = Path(__file__).with_name("labelled.jsonl")
 TUNING = Path(__file__).with_name("tuning")
 
 Part = Literal["tuned", "measured"]
+Use = Literal["all", "matters", "dangers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,12 @@ class Labelled:
     flags: Sequence[str]
     traits: Sequence[str]
     also: Sequence[str] = ()
-    may_be_measured: bool = True
+    written_for: Use = "all"
+
+    @property
+    def may_be_measured(self) -> bool:
+        """Whether it is one of `labelled.jsonl`."""
+        return self.written_for == "all"
 
     @property
     def part(self) -> Part:
@@ -40,10 +47,11 @@ class Labelled:
 
 def texts() -> list[Labelled]:
     """All of them."""
-    later = [_read(page, may_be_measured=False) for page in sorted(TUNING.glob("*.jsonl"))]
-    return [*_read(PAGE, may_be_measured=True), *chain.from_iterable(later)]
+    uses: tuple[Use, ...] = ("matters", "dangers")
+    later = (_read(page, use) for use in uses for page in sorted((TUNING / use).glob("*.jsonl")))
+    return [*_read(PAGE, "all"), *chain.from_iterable(later)]
 
 
-def _read(page: Path, may_be_measured: bool) -> list[Labelled]:
+def _read(page: Path, use: Use) -> list[Labelled]:
     lines = page.read_text("utf-8").splitlines()
-    return [Labelled(**json.loads(line), may_be_measured=may_be_measured) for line in lines]
+    return [Labelled(**json.loads(line), written_for=use) for line in lines]

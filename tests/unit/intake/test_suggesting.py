@@ -1,8 +1,11 @@
 """What a text suggests, and the phrases that it shows for it."""
 
+from collections import Counter
+
 import pytest
 
 from services.intake.domain.suggesting import SHOWN, Cues, Weights, alike
+from services.intake.domain.text import fold
 from tests.suggestions.labelled import texts
 from tests.unit.intake.build import known
 
@@ -96,3 +99,31 @@ def test_what_is_learned_keeps_to_the_codes_of_the_data() -> None:
         found = reference.suggester.suggest(one.text)
         assert {said.code for said in found["kinds"]} <= reference.kinds.keys()
         assert {said.code for said in found["categories"]} <= reference.categories.keys()
+
+
+def test_every_text_is_there_once_and_no_measured_one_is_learned_from() -> None:
+    told = texts()
+    assert [key for key, count in Counter(one.id for one in told).items() if count > 1] == []
+    said = Counter(fold(one.text) for one in told)
+    assert [text for text, count in said.items() if count > 1] == []
+    assert not any(one.part == "measured" for one in told if not one.may_be_measured)
+
+
+def test_every_kind_and_category_is_learned_from_enough_texts() -> None:
+    reference = known()
+    tuned = [one for one in texts() if one.part == "tuned"]
+    by_kind, by_category = (
+        Counter(asked) for asked in zip(*((one.kind, one.category) for one in tuned), strict=True)
+    )
+    assert all(by_kind[kind] >= 100 for kind in reference.kinds)
+    labelled = by_category.keys() - {None}
+    assert all(by_category[code] >= 60 for code in labelled)
+
+
+@pytest.mark.parametrize(("asked", "field"), [("kinds", "kind"), ("categories", "category")])
+def test_what_was_learned_from_is_met(asked: str, field: str) -> None:
+    """A file of weights that is broken, or was made of other texts, meets fewer."""
+    taught = [one for one in texts() if one.part == "tuned" and one.written_for != "dangers"]
+    tuned = [one for one in taught if getattr(one, field)][::4]
+    met = sum(suggested(asked, one.text)[0] == getattr(one, field) for one in tuned)
+    assert met / len(tuned) > 0.99
