@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from libs.privacy.keyring import KEY_BYTES, Keyring
 
 _NONCE_BYTES: Final = 12
+OVERHEAD: Final = _NONCE_BYTES + 16
+"""Bytes by which a sealed field is longer: nonce and tag."""
 
 
 class SealBroken(Exception):

@@ -7,8 +7,10 @@ one caller from taking the door away from the others; they are no quota.
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from libs.web.errors import Overloaded
 from libs.web.refusals import TooManyRequests, TooManyTries
 
 REMEMBERED = 10_000
@@ -49,6 +51,28 @@ class RateLimit:
         if left < 1:
             raise self._refusal(retry_after=math.ceil((1 - left) / self._rate))
         return left
+
+
+class Turns:
+    """What takes much memory: at most `most` at once, of them one of each name. Nobody waits."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._busy: set[str] = set()
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """A turn until the block ends. Raises `TooManyRequests` when the name has one, `Overloaded` when all
+        are taken."""
+        if name in self._busy:
+            raise TooManyRequests("one at a time", retry_after=2)
+        if len(self._busy) >= self._most:
+            raise Overloaded(retry_after=2)
+        self._busy.add(name)
+        try:
+            yield
+        finally:
+            self._busy.discard(name)
 
 
 class Tries:

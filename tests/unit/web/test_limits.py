@@ -3,7 +3,8 @@
 import pytest
 
 from libs.web import limits
-from libs.web.limits import RateLimit, Tries
+from libs.web.errors import Overloaded
+from libs.web.limits import RateLimit, Tries, Turns
 from libs.web.refusals import TooManyRequests, TooManyTries
 
 
@@ -99,3 +100,19 @@ def test_good_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPat
     tries.check("192.0.2.1", b"c")
     with pytest.raises(TooManyTries):
         tries.check("192.0.2.1", b"a")
+
+
+def test_turns_are_few_and_one_for_each_and_come_back_also_after_a_failure() -> None:
+    turns = Turns(2)
+    with turns.take("a"):
+        with pytest.raises(TooManyRequests) as caught, turns.take("a"):
+            pytest.fail("a second turn of one name")
+        assert caught.value.retry_after == 2
+        with turns.take("b"), pytest.raises(Overloaded), turns.take("c"):
+            pytest.fail("a third turn")
+        with turns.take("c"):
+            pass
+    with pytest.raises(KeyError), turns.take("a"):
+        raise KeyError
+    with turns.take("a"):
+        pass
