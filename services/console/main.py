@@ -4,6 +4,7 @@ from argon2 import PasswordHasher
 
 from libs.runtime.service import Platform, Service, run
 from libs.web import tokens
+from libs.web.limits import Turns
 from services.console.api import ROUTERS, Container, Cookies
 from services.console.consumers import consumers
 from services.console.handlers.door import Door
@@ -12,6 +13,9 @@ from services.console.pages.words import Words
 from services.console.providers import HttpServices
 from services.console.settings import Settings
 from services.console.store import AccountFile, CaseViews, SessionStore
+
+UPLOADS = 2
+"""Files that are in memory at a time, on their way to intake."""
 
 
 async def build(platform: Platform) -> Service:
@@ -36,6 +40,7 @@ async def build(platform: Platform) -> Service:
         pages=Pages(),
         words=Words.load(settings.data),
         cookies=Cookies(secure=settings.production),
+        turns=Turns(UPLOADS),
         stopping=lambda: readiness.stopping,
     )
     return Service(api=platform.app(ROUTERS, container), projections=consumers(views.apply))

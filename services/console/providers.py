@@ -1,6 +1,6 @@
 """The other services over HTTP, for the person who is signed in: with a short-lived token of their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,15 +9,21 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from libs.files.names import tidy
 from libs.web import tokens
 from libs.web.errors import FieldError, Forbidden, KeyReused, NotFound, Refusal, Stale, Title, Unavailable
 from services.console.domain.access import Account
-from services.console.handlers.casework import Answer, Service
+from services.console.handlers.casework import Answer, Download, Service, Upload
 
 TOKEN: Final = timedelta(minutes=4)
 """How long a token lives; a new one is made a minute before."""
 PATIENCE: Final = 8.0
 """Seconds for an answer: less than the page's own budget, so that the page can still say so."""
+
+LONGEST_UPLOAD: Final = 60.0
+"""Seconds for a file to be sent on and looked at."""
+KEPT: Final = ("content-disposition", "content-length", "content-type", "content-security-policy")
+"""Headers by which a browser keeps a file that is handed on, and does not show it."""
 
 _KINDS: Final[Mapping[str, type[Refusal]]] = {
     "not_found": NotFound,
@@ -55,9 +61,7 @@ class HttpServices:
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request, in Chinese; its answer or its refusal."""
-        headers = {"Authorization": f"Bearer {self._token(account)}", "Accept-Language": "zh"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
+        headers = self._headers(account, key)
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         sent = None
@@ -74,10 +78,45 @@ class HttpServices:
             raise _refusal(answer.status, told)
         return Answer(told, int(answer.headers.get("ETag", '"0"').strip('"')))
 
+    async def send_file(self, account: Account, path: str, file: Upload, key: str) -> Answer:
+        """Send a file to intake, in a form; its answer or its refusal."""
+        form = aiohttp.FormData(quote_fields=False)
+        media = file.media or "application/octet-stream"
+        form.add_field("file", file.content, filename=tidy(file.name), content_type=media)
+        try:
+            async with self._client().put(
+                self._urls["intake"] + quote(path),
+                data=form,
+                headers=self._headers(account, key),
+                timeout=aiohttp.ClientTimeout(LONGEST_UPLOAD),
+            ) as answer:
+                told = orjson.loads(await answer.read())
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+            raise Unavailable("intake did not answer") from error
+        if answer.status >= 400:
+            raise _refusal(answer.status, told)
+        return Answer(told)
+
+    async def fetch_file(self, account: Account, path: str) -> Download:
+        """Fetch a file from intake; its refusal before the first byte."""
+        url, headers = self._urls["intake"] + quote(path), self._headers(account)
+        patience = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=PATIENCE)
+        try:
+            answer = await self._client().get(url, headers=headers, timeout=patience)
+            if answer.status >= 400:
+                raise _refusal(answer.status, orjson.loads(await answer.read()))
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+            raise Unavailable("intake did not answer") from error
+        return Download({name: answer.headers[name] for name in KEPT}, _pieces(answer))
+
     async def close(self) -> None:
         """End the connections."""
         if self._session is not None:
             await self._session.close()
+
+    def _headers(self, account: Account, key: str | None = None) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._token(account)}", "Accept-Language": "zh"}
+        return headers if key is None else {**headers, "Idempotency-Key": key}
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -102,6 +141,12 @@ class HttpServices:
             )
             known = self._tokens[who] = (now + TOKEN, token)
         return known[1]
+
+
+async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async with answer:
+        async for piece in answer.content.iter_any():
+            yield piece
 
 
 def _refusal(status: int, told: Any) -> Refusal:

@@ -20,7 +20,7 @@ from libs.web.errors import (
     Stale,
     Unavailable,
 )
-from services.console.handlers.casework import Answer
+from services.console.handlers.casework import Answer, Upload
 from tests.component.test_console_board import event
 from tests.component.test_console_pages import PASSWORD, House, browser, form_of, house, sign_in
 from tests.unit.console.test_board import intake
@@ -520,3 +520,87 @@ async def test_a_search_says_what_is_wrong_with_it_and_where_to_look_on(
     _, text, _ = await send(operator, "/search", sought="漏水")
     assert "可继续查更早的事项" in text
     assert 'name="after" value="more"' in text
+
+
+FILE = "019c2b6e-7001-7001-8001-0000000000f1"
+FILES = f"/v1/cases/{CASE}/attachments"
+
+
+def with_file(house: House, state: str, name: str = "周**.pdf", reason: str | None = None) -> None:
+    """The case with one file."""
+    there(house)
+    item = {
+        "attachment_id": FILE,
+        "name": name,
+        "media_type": "application/pdf",
+        "size": 2_000_000,
+        "state": state,
+        "reason": reason,
+        "received_at": "2026-02-05T10:12:00+08:00",
+    }
+    house.services.answers["intake", "GET", FILES] = Answer({"items": [item]})
+
+
+async def upload(
+    browser: aiohttp.ClientSession, token: str, content: bytes = b"%PDF-"
+) -> tuple[int, str, str]:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("form", token)
+    form.add_field("key", "k7")
+    form.add_field("file", content, filename="欠条.pdf", content_type="application/pdf")
+    async with browser.post(f"/cases/{CASE}/attachments", data=form, allow_redirects=False) as answer:
+        return answer.status, await answer.text(), answer.headers.get("location", "")
+
+
+async def test_a_file_is_sent_on_as_its_readers_own_and_a_refused_one_is_told_why(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    with_file(house, "quarantined", SCRIPT)
+    token = await form_of(operator, f"/cases/{CASE}")
+    house.services.answers["intake", "PUT", FILES] = Answer({})
+    assert await upload(operator, token) == (303, "", f"/cases/{CASE}#files")
+    sent = house.services.asked[-1]
+    assert (sent["user"], sent["key"]) == ("operator", "k7")
+    assert sent["body"] == Upload("欠条.pdf", "application/pdf", b"%PDF-")
+    refusal = Refusal(status=422, errors=[FieldError("/file", "damaged", "文件已损坏或不完整")])
+    house.services.answers["intake", "PUT", FILES] = refusal
+    status, text, _ = await upload(operator, token)
+    assert (status, "文件已损坏或不完整" in text, "隔离待查" in text) == (422, True, True)
+    assert SCRIPT not in text
+    asked = len(house.services.asked)
+    status, text, _ = await upload(operator, "forged")
+    assert (status, "页面已过期" in text) == (403, True)
+    assert (await upload(operator, token, bytes(20 * 2**20 + 1)))[0] == 413
+    assert [each for each in house.services.asked[asked:] if each["body"]] == []
+
+
+async def test_who_may_fetch_a_file_saves_it_and_nothing_else_is_offered(
+    house: House, browser: aiohttp.ClientSession
+) -> None:
+    await sign_in(browser, "dispatcher")
+    link = f'href="/cases/{CASE}/attachments/{FILE}"'
+    with_file(house, "rejected", reason="INFECTED")
+    text = (await page(browser, f"/cases/{CASE}"))[1]
+    assert (link in text, "检出病毒" in text, "放行</button>" in text) == (False, True, False)
+    with_file(house, "released", "欠条.pdf")
+    assert link in (await page(browser, f"/cases/{CASE}"))[1]
+    headers = {"content-disposition": "attachment", "content-type": "application/octet-stream"}
+    house.services.answers["intake", "GET", f"{FILES}/{FILE}"] = Answer((headers, b"%PDF-"))
+    async with browser.get(f"/cases/{CASE}/attachments/{FILE}") as answer:
+        assert (await answer.read(), answer.headers["content-disposition"]) == (b"%PDF-", "attachment")
+
+
+async def test_a_sealed_officer_lets_a_file_out(house: House, browser: aiohttp.ClientSession) -> None:
+    await sign_in(browser, "sealed")
+    with_file(house, "quarantined")
+    assert "放行</button>" in (await page(browser, f"/cases/{CASE}"))[1]
+    at, token = f"/cases/{CASE}/attachments/{FILE}/release", await form_of(browser, f"/cases/{CASE}")
+    house.services.answers["intake", "POST", f"{FILES}/{FILE}/release"] = Answer({})
+    assert await page(browser, at, form=token, key="k8") == (303, "", f"/cases/{CASE}#files")
+    assert house.services.asked[-1]["key"] == "k8"
+
+
+async def test_who_may_not_know_of_files_sees_none(house: House, operator: aiohttp.ClientSession) -> None:
+    there(house)
+    house.services.answers["intake", "GET", FILES] = Forbidden()
+    assert 'id="files"' not in (await page(operator, f"/cases/{CASE}"))[1]

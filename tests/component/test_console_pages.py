@@ -22,11 +22,11 @@ from libs.testing.clock import ManualClock
 from libs.web.app import create_app
 from libs.web.auth import Edge
 from libs.web.errors import NotFound
-from libs.web.limits import RateLimit
+from libs.web.limits import RateLimit, Turns
 from libs.web.tokens import Verifier
 from services.console.api import ROUTERS, Container, Cookies
 from services.console.domain.access import Account
-from services.console.handlers.casework import Answer
+from services.console.handlers.casework import Answer, Download, Upload
 from services.console.handlers.door import Door
 from services.console.pages.files import Pages
 from services.console.pages.words import Words
@@ -92,6 +92,16 @@ class Elsewhere:
             raise answer
         return cast(Answer, answer)
 
+    async def send_file(self, account: Account, path: str, file: Upload, key: str) -> Answer:
+        return await self.ask(account, "intake", "PUT", path, file, key=key)
+
+    async def fetch_file(self, account: Account, path: str) -> Download:
+        async def pieces(content: bytes) -> AsyncIterator[bytes]:
+            yield content
+
+        headers, content = (await self.ask(account, "intake", "GET", path)).body
+        return Download(headers, pieces(content))
+
 
 def account(user: str, *roles: str, **more: object) -> dict[str, object]:
     return {
@@ -127,6 +137,7 @@ async def house(
         pages=Pages(),
         words=Words.load(DATA),
         cookies=Cookies(secure=getattr(request, "param", "demo") == "production"),
+        turns=Turns(2),
         stopping=lambda: readiness.stopping,
     )
     edge = Edge(

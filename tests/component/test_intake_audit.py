@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from libs.db.pool import Database
 from services.intake.api import ROUTERS
+from tests.component.intake_attachments import Files as Attached
 from tests.component.intake_door import Answer, Door, opened
 from tests.component.intake_files import Desk as Files
 from tests.component.intake_files import csv_file, row
@@ -83,6 +84,25 @@ async def noticed(door: Door, case_id: str) -> Answer:
     return await door.get(f"/v1/cases/{made.body['case_id']}/notice", "dispatcher")
 
 
+def on_a_file(method: str, act: str, body: Any = None) -> Act:
+    """An act of a supervisor on a file of the case, which a person let out if it is to be read."""
+
+    async def done(door: Door, case_id: str) -> Answer:
+        files = Attached(door)
+        at = (await files.send(case_id, name="合同.jpg")).headers["location"]
+        if method == "POST":
+            return await files.act(f"{at}/{act}", body)
+        await files.act(f"{at}/release")
+        status, _, headers = await files.fetch(at)
+        return Answer(status, None, headers)
+
+    return done
+
+
+async def attached(door: Door, case_id: str) -> Answer:
+    return await Attached(door).send(case_id)
+
+
 async def sent_back(door: Door, case_id: str) -> Answer:
     forwarding = {"action": "forward", "directed_to": "DUTY-01"}
     made = await door.register("dispatcher", kind="PET", decision=forwarding)
@@ -142,6 +162,20 @@ ACTS: Final[Mapping[str, tuple[str, Act]]] = {
         staff("POST", "/v1/cases/{case_id}/reveal", {"purpose": "核对"}, "supervisor"),
     ),
     "POST /v1/cases/{case_id}/erasure": ("case.erased", erased),
+    "PUT /v1/cases/{case_id}/attachments": ("attachment.received", attached),
+    "GET /v1/cases/{case_id}/attachments": (
+        "attachment.listed",
+        staff("GET", "/v1/cases/{case_id}/attachments", None),
+    ),
+    "GET /v1/cases/{case_id}/attachments/{attachment_id}": ("attachment.read", on_a_file("GET", "")),
+    "POST /v1/cases/{case_id}/attachments/{attachment_id}/release": (
+        "attachment.released",
+        on_a_file("POST", "release"),
+    ),
+    "POST /v1/cases/{case_id}/attachments/{attachment_id}/removal": (
+        "attachment.removed",
+        on_a_file("POST", "removal", {"reason_code": "WRONG_CASE"}),
+    ),
     "POST /v1/cases/{case_id}/holds": (
         "case.holds_changed",
         staff("POST", "/v1/cases/{case_id}/holds", {"add": ["COURT"]}, "supervisor"),

@@ -12,6 +12,7 @@ from libs.clocks.calendar import LOCAL
 from libs.clocks.counting import months_later
 from libs.db.pool import Database
 from services.intake.handlers.retaining import erase_over
+from tests.component.intake_attachments import Files
 from tests.component.intake_door import Door, opened
 from tests.unit.intake.build import known
 
@@ -28,6 +29,8 @@ SAID: dict[str, Any] = {
     "respondents": [{"name": "舅舅转述", "phone": "13800000002"}],
     "consents": {"share_with_partner": True, "sms": True},
 }
+ATTACHED = "附件甲丙"
+"""In the name and the content of a file of the case."""
 CODES_ONLY = {"intake_case", "case_head", "event", "deadline", "audit", "idempotency"}
 """Tables that may tell of an erased case: codes, dates and ids stand in them."""
 
@@ -50,6 +53,8 @@ async def lived(door: Door, **other: Any) -> str:
     assert (await door.post(f"{at}/flags", flags)).status == 200
     assert (await door.post(f"{at}/reminders", {"text": "再次来电"})).status == 200
     assert (await door.post(f"{at}/reveal", {"purpose": "核对身份"}, "supervisor")).status == 200
+    sent = await Files(door).send(case_id, f"{ATTACHED}欠薪经过".encode(), name=f"{ATTACHED}.txt")
+    assert sent.status == 201, sent.body
     now = (await door.get(at)).headers["etag"]
     taken_back = {"action": "withdraw", "reason_text": "备注甲乙"}
     ended = await door.post(f"{at}/decision", taken_back, headers={"if-match": now})
@@ -89,6 +94,11 @@ async def test_an_erasure_leaves_codes_and_no_word(door: Door) -> None:
     assert (await door.get(f"/v1/erasures/{case_id}", "auditor")).body["left"]["note"] == 5
     answer = await erase(door, case_id)
     assert (answer.status, answer.body["state"]) == (200, "erased")
+    told = (await door.get(f"/v1/erasures/{case_id}", "auditor")).body
+    assert (told["state"], sum(told["left"].values()), told["left"]["attachment_gone"]) == ("pending", 1, 1)
+    (content,) = Files(door).objects()
+    assert await Files(door).caretaker().delete()
+    assert not content.exists()
     told = (await door.get(f"/v1/erasures/{case_id}", "auditor")).body
     assert (told["state"], set(told["left"].values())) == ("erased", {0})
     after = await tables_with(door, case_id)
@@ -140,6 +150,12 @@ async def test_the_file_of_a_person_holds_all_that_was_said_and_each_case_is_aud
     first = told.body["cases"][1]
     assert first["applicant"]["id_number"] == "990101199001011234"
     assert first["narrative"] == "三月三起老板跑路"
+    (attached,) = first["attachments"]
+    assert (attached["name"], attached["content"]) == (
+        f"{ATTACHED}.txt",
+        f"/v1/cases/{case_id}/attachments/{attached['attachment_id']}",
+    )
+    assert told.body["cases"][0]["attachments"] == []
     assert [former["narrative"] for former in first["former"]] == ["老板跑路，三个月工资没给"]
     seen = await door.rows(
         "select case_id from audit where action = 'case.revealed' and case_id = any($1)",

@@ -172,6 +172,9 @@ def test_the_operators_calls_do_what_their_page_says(heshi: Heshi) -> None:
     assert "人数：应为整数" in told
     assert '"kind": "CON"' in told
     assert '"working": [' in told
+    assert '"name": "噪声记录.txt"' in told
+    assert "the same file" in told
+    assert '"state": "removed"' in told
 
 
 def test_the_partners_calls_do_what_their_page_says(heshi: Heshi) -> None:
@@ -193,6 +196,7 @@ def test_the_portals_calls_do_what_their_page_says(heshi: Heshi) -> None:
     assert '"state": "registered"' in told
     assert '"138****0004"' in told
     assert '"status": "open"' in told
+    assert '"name": "损**.txt"' in told
     assert "13800000004" not in told
 
 

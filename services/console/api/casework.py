@@ -28,8 +28,8 @@ from services.console.api.common import (
 from services.console.domain.access import Account
 from services.console.domain.acts import ACTS, CaseAct, notice_offered, offered
 from services.console.domain.entry import NUMBER
-from services.console.handlers.casework import File, act, open_file, written_notice
-from services.console.pages.casefile import ACT_FIELDS, act_options, casefile, in_words
+from services.console.handlers.casework import File, act, attached, open_file, written_notice
+from services.console.pages.casefile import ACT_FIELDS, act_options, attachments, casefile, in_words
 from services.console.pages.words import Words, date_in_words
 
 READ_YOUR_WRITE: Final = 1.0
@@ -101,6 +101,11 @@ async def do(request: Request, case_id: UUID, name: str, account: Person) -> Res
     return RedirectResponse(f"/cases/{case_id}?done={answer.body['version']}", 303)
 
 
+async def case_with_fault(request: Request, account: Account, case_id: UUID, why: Refusal) -> Response:
+    """The case's page, saying at its files why one was refused."""
+    return await _case(request, account, case_id, file_fault=why)
+
+
 async def _case(
     request: Request,
     account: Account,
@@ -109,18 +114,25 @@ async def _case(
     new: bool = False,
     written: int = 0,
     refused: Refused | None = None,
+    file_fault: Refusal | None = None,
 ) -> Response:
     behind = container(request)
-    file = await open_file(behind.services, account, case_id)
+    file, files = await asyncio.gather(
+        open_file(behind.services, account, case_id), attached(behind.services, account, case_id)
+    )
+    why = refused.why if refused else file_fault
     lines, behindhand = await _lines(request, account, case_id, written)
     acts = _offered(account, file)
     return in_frame(
         request,
         account,
         "case.html",
-        refused.why.status if refused else 200,
+        why.status if why else 200,
         **casefile(file, behind.words),
         moments=lines,
+        **attachments(files, account.roles, behind.words),
+        file_fault=_fault(file_fault),
+        file_key=str(uuid.uuid4()),
         **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),
         new=new,
         behindhand=behindhand,
@@ -161,10 +173,8 @@ def _acts(
     form is not among them any more."""
     options = act_options(words, petition)
     keys = {each.name: str(uuid.uuid4()) for each in acts}
-    fault, typed = "", list[tuple[str, str]]()
+    typed = list[tuple[str, str]]()
     if refused is not None:
-        told = [error.detail or error.code for error in refused.why.errors]
-        fault = "：".join(filter(None, (refused.why.title.zh, "；".join(told))))
         keys |= {refused.act.name: refused.key}
         if refused.act not in acts:
             typed = in_words(refused.act.fields, refused.form, options)
@@ -172,13 +182,21 @@ def _acts(
         "acts": acts,
         "said": refused.form if refused else {},
         "failed": refused.act if refused else None,
-        "fault": fault,
+        "fault": _fault(refused.why if refused else None),
         "typed": typed,
         "version": version,
         "keys": keys,
         "options": options,
         "labels": ACT_FIELDS,
     }
+
+
+def _fault(why: Refusal | None) -> str:
+    """Why something was refused, in words; nothing for nothing."""
+    if why is None:
+        return ""
+    told = [error.detail or error.code for error in why.errors]
+    return "：".join(filter(None, (why.title.zh, "；".join(told))))
 
 
 async def _lines(

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from libs.web.body import accepts
 from libs.web.errors import Forbidden, Refusal, Title, Unauthorised
+from libs.web.limits import Turns
 from services.console.domain.access import Account, Scope, scope_of
 from services.console.handlers.board import Board
 from services.console.handlers.casework import Services
@@ -66,6 +67,7 @@ class Container:
     pages: Pages
     words: Words
     cookies: Cookies
+    turns: Turns
     stopping: Callable[[], bool]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.console.domain.access import SEALED_READERS
+
 REGISTRARS: Final = frozenset({"operator", "dispatcher", "supervisor", "duty_officer"})
 DISPATCHERS: Final = frozenset({"dispatcher", "supervisor", "duty_officer"})
 SUPERVISORS: Final = frozenset({"supervisor", "duty_officer"})
@@ -118,6 +120,16 @@ def offered(roles: frozenset[str], state: str, held: bool) -> list[CaseAct]:
         for act in ACTS.values()
         if not roles.isdisjoint(act.roles) and state in act.states and (act.name != "release" or held)
     ]
+
+
+def may_fetch(roles: frozenset[str]) -> bool:
+    """Whether the page offers files to be saved; where secrecy was asked for, intake still says no."""
+    return not roles.isdisjoint(DISPATCHERS | SEALED_READERS)
+
+
+def may_let_out(roles: frozenset[str]) -> bool:
+    """Whether the page offers to let a file out of quarantine."""
+    return not roles.isdisjoint(SUPERVISORS | SEALED_READERS)
 
 
 _DECIDED: Final = frozenset({"accepted", "refused", "forwarded", "merged"})

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
@@ -22,6 +22,23 @@ class Answer:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as the browser sent it."""
+
+    name: str
+    media: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a service hands out, and how a browser is to keep it."""
+
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
 class Services(Protocol):
     """The other services, for the person who is signed in. Raises the refusal that a service answers, and
     `Unavailable` for one that does not answer in time."""
@@ -38,6 +55,12 @@ class Services(Protocol):
         version: int | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer: ...
+
+    async def send_file(self, account: Account, path: str, file: Upload, key: str) -> Answer:
+        """Send a file to intake."""
+
+    async def fetch_file(self, account: Account, path: str) -> Download:
+        """Fetch one from intake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +139,32 @@ async def written_notice(services: Services, account: Account, case_id: UUID) ->
     answer = await services.ask(account, "intake", "GET", f"/v1/cases/{case_id}/notice")
     told: Mapping[str, Any] = answer.body
     return told
+
+
+async def attached(services: Services, account: Account, case_id: UUID) -> Sequence[Mapping[str, Any]] | None:
+    """The files of a case; None for who may not know of them, or while intake is away."""
+    answer = await _if_there(services, account, "intake", _files(case_id))
+    return answer.body["items"] if answer else None
+
+
+async def attach(services: Services, account: Account, case_id: UUID, file: Upload, key: str) -> None:
+    """Send a file for a case; sent again with the same key it is there once."""
+    await services.send_file(account, _files(case_id), file, key)
+
+
+async def fetch(services: Services, account: Account, case_id: UUID, attachment_id: UUID) -> Download:
+    """A released file of a case."""
+    return await services.fetch_file(account, f"{_files(case_id)}/{attachment_id}")
+
+
+async def let_out(services: Services, account: Account, case_id: UUID, attachment_id: UUID, key: str) -> None:
+    """Let a file out of quarantine."""
+    path = f"{_files(case_id)}/{attachment_id}/release"
+    await services.ask(account, "intake", "POST", path, key=key)
+
+
+def _files(case_id: UUID) -> str:
+    return f"/v1/cases/{case_id}/attachments"
 
 
 async def open_file(services: Services, account: Account, case_id: UUID) -> File:

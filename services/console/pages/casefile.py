@@ -1,9 +1,10 @@
 """A case as its page shows it: facts, why that organisation, why those dates, messages, tasks; in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from services.console.domain.acts import may_fetch, may_let_out
 from services.console.handlers.casework import File
 from services.console.pages.words import Vocabulary, Words, day_in_words, time_in_words
 
@@ -51,6 +52,27 @@ def casefile(file: File, words: Words) -> dict[str, Any]:
         "clocks": [*_clocks_of_intake(file.intake, words), *_clocks(file.mediation, words)],
         "messages": None if file.messages is None else [_message(row, words) for row in file.messages],
         "tasks": [_task(row, words) for row in (file.mediation or {}).get("tasks", ())],
+    }
+
+
+def attachments(
+    files: Sequence[Mapping[str, Any]] | None, roles: frozenset[str], words: Words
+) -> dict[str, Any]:
+    """The files of a case, and what may be done with each; None for who may not know of them."""
+    return {"files": None if files is None else [_attachment(file, roles, words) for file in files]}
+
+
+def _attachment(file: Mapping[str, Any], roles: frozenset[str], words: Words) -> dict[str, Any]:
+    return {
+        "id": file["attachment_id"],
+        "name": file["name"] or "（无名文件）",
+        "type": words.of("file_types", file["media_type"]),
+        "size": f"{max(1, round(file['size'] / 1024)):,} KB",
+        "at": time_in_words(datetime.fromisoformat(file["received_at"])),
+        "state": words.of("file_states", file["state"]),
+        "why": words.of("file_reasons", file["reason"]),
+        "fetch": file["state"] == "released" and may_fetch(roles),
+        "let_out": file["state"] == "quarantined" and may_let_out(roles),
     }
 
 

@@ -43,6 +43,8 @@ class Words:
             "categories": _words(read("categories")["categories"]),
             "flags": _words(read("flags")["flags"]),
             "rules": _words(read("deadlines")["rules"], key="id"),
+            "file_types": _words(read("attachments")["types"], key="media"),
+            "file_reasons": own["file_reasons"] | _words(reasons["attachment_removed"]),
             "modes": _words(partners["modes"]),
             "organisations": _words(partners["types"])
             | _words((*partners["organisations"], *partners["referral_targets"]), "org_id", "name"),

@@ -15,6 +15,7 @@ from libs.db.work import Actor, Audit
 from libs.events.base import CaseFacts, DueDate
 from libs.messaging.deadline import Deadline, next_due, open_dates
 from libs.web.errors import Forbidden, NotFound
+from services.intake.domain.attachment import Attachment
 
 Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
 
@@ -149,6 +150,7 @@ class Case:
     closed_at: datetime | None = None
     origin: Origin | None = None
     portal: str | None = None
+    attachments: tuple[Attachment, ...] = ()
     sealed: Sealed | None = None
     notes: tuple[Note, ...] = ()
 
@@ -295,6 +297,7 @@ def detail(case: Case) -> dict[str, Any]:
         "facts": {event: day.isoformat() for event, day in facts.facts.items()},
         "released": facts.released,
         "reminders": case.reminders,
+        "attachments": sum(file.kept for file in case.attachments),
         "lawful_route": facts.lawful_route,
         "reason_code": case.reason_code,
         "directed_to": case.directed_to,

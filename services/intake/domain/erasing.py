@@ -53,7 +53,7 @@ def erase(case: Case | None, command: Erase, moment: Moment) -> Decision[Case]:
     if running or not (case.closed or case.stage in FINISHED):
         raise StillNeeded(state=case.state, clocks=running)
     version = case.facts.dossier_version + 1
-    erased = replace(case, stage="erased", origin=None).with_facts(dossier_version=version)
+    erased = replace(case, stage="erased", origin=None, attachments=()).with_facts(dossier_version=version)
     return Decision(
         erased,
         [CaseErased(**header(erased))],

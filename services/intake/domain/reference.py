@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from libs.clocks.calendar import Calendar
 from libs.clocks.rules import RuleBook
+from services.intake.domain.attachment import AttachmentRules, attachment_rules
 from services.intake.domain.dangers import SecondLook, second_look
 from services.intake.domain.flags import FlagRules, flag_rules
 from services.intake.domain.notices import Notices, notices
@@ -14,6 +15,7 @@ from services.intake.domain.suggesting import Suggester, suggester
 
 FILES: Final = (
     "areas",
+    "attachments",
     "categories",
     "consents",
     "danger_weights",
@@ -95,6 +97,7 @@ class Reference:
     """Pairs of characters too common to look for."""
     places: Mapping[str, Places]
     """The areas that the product ships, by district; routing's own go before them."""
+    attachments: AttachmentRules
     rules: RuleBook
     calendar: Calendar
 
@@ -147,6 +150,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         notices=notices(data),
         common=frozenset(data["search"]["common"]),
         places=places(data["areas"]),
+        attachments=attachment_rules(data["attachments"], limits, data["reasons"]["attachment_removed"]),
         rules=rules,
         calendar=calendar,
     )

@@ -72,7 +72,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_credib
 Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
 Headcount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
-Lack = Literal["kind", "grid", "decision", "identity"]
+Lack = Literal["kind", "grid", "decision", "identity", "quarantine"]
 """What a case at triage waits for."""
 
 
@@ -248,6 +248,12 @@ class Reveal(Said):
 
 class Erasure(Said):
     """The body of `POST …/erasure`: why the personal data goes (PIPL art 47), as a code of reasons.json."""
+
+    reason_code: Code
+
+
+class Removal(Said):
+    """The body of `POST …/removal`: why a file is taken out, as a code of reasons.json."""
 
     reason_code: Code
 

@@ -14,6 +14,7 @@ SHOWN: Final[Mapping[str, str]] = {
     "case.read": "masked",
     "case.revealed": "plain",
     "case.notice_printed": "name",
+    "attachment.read": "plain",
 }
 """What of a person's data an act showed to who did it."""
 

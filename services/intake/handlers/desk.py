@@ -1,16 +1,21 @@
 """What the use cases need from outside, as the composition root provides it. No driver and no framework."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from asyncio import Lock
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 from uuid import UUID
 
 from libs.db.work import Actor, IdempotencyKey, Outcome, UseCase, Work
+from libs.files.examined import Examined
+from libs.files.limits import Limits
 from libs.privacy.audit import AuditRow
 from libs.web.errors import FieldError
+from libs.web.limits import Turns
 from libs.web.principal import Principal
+from services.intake.domain.attachment import Attachment
 from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case
 from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
@@ -228,6 +233,66 @@ class LeaseLost(Exception):
     """Another worker has the import; this one leaves it alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """A file in quarantine that a worker has in hand."""
+
+    case_id: UUID
+    file: Attachment
+
+
+class Attachments(Protocol):
+    """What is known of files beside their cases."""
+
+    async def of(self, case_id: UUID) -> Mapping[UUID, Attachment]:
+        """The files of a case by their ids, in the order in which they came."""
+
+    async def unscanned(self, again_after: float) -> Unscanned | None:
+        """The file that waits longest for the scanner; for so many seconds no other worker gets it."""
+
+    async def gone(self, limit: int) -> Sequence[UUID]:
+        """Files whose objects are to be deleted."""
+
+    async def forget(self, attachment_ids: Collection[UUID]) -> None:
+        """Their objects are deleted."""
+
+    async def unknown(self, attachment_ids: Collection[UUID]) -> Collection[UUID]:
+        """Those of which no content belongs to a case."""
+
+
+class ObjectPlace(Protocol):
+    """Where contents are kept; raises Unavailable when it is away."""
+
+    async def put(self, name: str, content: bytes | bytearray) -> None:
+        """Keep the content; once this returns it survives a power cut."""
+
+    def read(self, name: str, size: int) -> AsyncIterator[bytes]:
+        """The content in pieces of `size` bytes, the last one shorter."""
+
+    async def drop(self, names: Sequence[str]) -> None:
+        """Delete them; one that is not there is no error."""
+
+    def older(self, age: timedelta) -> AsyncIterator[Sequence[str]]:
+        """The names of all objects that are older, some at a time."""
+
+
+Quarantine = Literal["scanner", "person", "none"]
+"""Who lets files out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The tools for files of cases. `examine` looks at one as it came in, apart from this process; it and
+    sealing are done `alone`, since a file takes several times its size meanwhile."""
+
+    known: Attachments
+    objects: ObjectPlace
+    examine: Callable[[bytes, Limits], Awaitable[Examined]]
+    turns: Turns
+    alone: Lock
+    quarantine: Quarantine
+
+
 class Trail(Protocol):
     """The audit log, for what concerns no single case."""
 
@@ -264,6 +329,7 @@ class Desk:
     places: Gazetteer
     vault: Vault
     imports: Imports
+    files: Files
     trail: Trail
     known: Reference
     now: Callable[[], datetime]

@@ -5,6 +5,7 @@ from typing import Any, Final
 from libs.web.principal import Principal
 from services.intake.domain.disclosure import plain
 from services.intake.domain.statement import PersonFile, Reveal
+from services.intake.handlers import attachments
 from services.intake.handlers.desk import Asked, Desk, Query, paged
 from services.intake.handlers.reading import number_hashes, reveal, whole_number
 
@@ -28,7 +29,8 @@ async def file_of(desk: Desk, wanted: PersonFile, caller: Principal, asked: Aske
                 {"until_version": version, **plain(desk.vault.open(kept), None)}
                 for version, kept in await desk.views.former(case.case_id)
             ]
-            files.append({**body, "former": former})
+            attached = await attachments.filed(desk, case.case_id)
+            files.append({**body, "former": former, "attachments": attached})
         if last is None:
             return {"cases": files}
         after = last[0].case_id

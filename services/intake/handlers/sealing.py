@@ -1,5 +1,7 @@
 """Sealing what was said, and opening it again: before the queue and outside every transaction."""
 
+import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +16,8 @@ from libs.privacy import searchtokens, vault
 from libs.privacy.blindindex import blind_index, last_four_index
 from libs.privacy.casekey import CaseKey
 from libs.privacy.dossier import seal_compartment
-from libs.privacy.keyring import Keyring
+from libs.privacy.keyring import KEY_BYTES, Keyring
+from services.intake.domain.attachment import Attachment
 from services.intake.domain.case import SEALED_KIND, Note, PhoneTrace, Sealed
 from services.intake.domain.disclosure import compartments
 from services.intake.domain.flags import FlagRules
@@ -28,6 +31,10 @@ SEARCH: Final = "search"
 PHONE: Final = "intake.applicant.phone"
 RESPONDENT: Final = "intake.respondent.name"
 """The columns that hashes are bound to, so that hashes of two services say nothing of each other."""
+
+PART: Final = 2**20
+"""Bytes of an attachment that are sealed together, and in memory while it is handed out."""
+SEALED_PART: Final = PART + vault.OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,40 @@ class FileKey:
         return {"table": table, "column": "content", "row": row, "key_version": self.wrapped.version}
 
 
+class ContentKey:
+    """The key of one attachment's content, which is sealed in parts. Each opens only as that part of so many
+    of that attachment of that case: none can be moved, left out or put in unseen."""
+
+    def __init__(self, case_id: UUID, attachment_id: UUID, material: bytes) -> None:
+        self.material = material
+        self._of = f"{case_id}/{attachment_id}"
+        self._key = vault.DataKey(material)
+
+    def seal(self, content: bytes) -> bytearray:
+        """The sealed parts, one behind the other."""
+        size = len(content)
+        sealed = bytearray(size + parts_of(size) * vault.OVERHEAD)
+        for number in range(parts_of(size)):
+            part = vault.seal(
+                content[number * PART : (number + 1) * PART], self._key, **self._place(size, number)
+            )
+            sealed[number * SEALED_PART : number * SEALED_PART + len(part)] = part
+        return sealed
+
+    def open(self, size: int, number: int, sealed: bytes) -> bytes:
+        """One part, counted from 0, of a content of `size` bytes. Raises SealBroken."""
+        return vault.unseal(sealed, self._key, **self._place(size, number))
+
+    def _place(self, size: int, number: int) -> Any:
+        row = f"{self._of}/{number}/{parts_of(size)}"
+        return {"table": "attachment", "column": "content", "row": row, "key_version": 1}
+
+
+def parts_of(size: int) -> int:
+    """The number of parts of a content."""
+    return -(-size // PART)
+
+
 class Vault:
     """Seals and opens with the keys of this service; holds no plain text."""
 
@@ -86,6 +127,17 @@ class Vault:
     def file_key(self, version: int, wrapped: bytes) -> FileKey:
         """The data key of a file that is kept."""
         return FileKey(self._keyring, vault.WrappedKey(PURPOSE, version, wrapped))
+
+    def attachment(self, kept: Kept, attachment_id: UUID, name: str) -> tuple[bytes, ContentKey]:
+        """What is kept of a new file beside its content, and the key for that."""
+        key = ContentKey(kept.case_id, attachment_id, secrets.token_bytes(KEY_BYTES))
+        told = {"name": name, "key": b64encode(key.material).decode()}
+        return self.key_of(kept).seal("attachment", "sealed", attachment_id, told), key
+
+    def open_attachment(self, kept: Kept, file: Attachment) -> tuple[str, ContentKey]:
+        """The name of a file whose content is kept, and the key of that."""
+        told = self.key_of(kept).open("attachment", "sealed", file.attachment_id, file.sealed or b"")
+        return told["name"], ContentKey(kept.case_id, file.attachment_id, b64decode(told["key"]))
 
     def row_key(self, file: UUID, number: int) -> IdempotencyKey:
         """What makes the taking of a file's row repeatable, also after a key was rotated."""

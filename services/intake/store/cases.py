@@ -15,6 +15,7 @@ from libs.messaging import deadlines
 from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed
 from services.intake.domain.portal import MOST
 from services.intake.domain.registration import Neighbours, Register
+from services.intake.store import attachments
 from services.intake.store.erasure import PERSONAL
 from services.intake.store.rows import CASES, case_of
 from services.intake.store.traces import write_respondents, write_tokens
@@ -33,8 +34,12 @@ class IntakeStore:
     async def load(self, tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, Case]:
         """The cases with all their clocks, without what is sealed."""
         rows = await tx.fetch(f"{CASES} where c.case_id = any($1)", case_ids)
-        clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
-        return {row["case_id"]: case_of(row, clocks.get(row["case_id"], {})) for row in rows}
+        found = [row["case_id"] for row in rows]
+        clocks, files = await deadlines.load(tx, found), await attachments.load(tx, found)
+        return {
+            row["case_id"]: case_of(row, clocks.get(row["case_id"], {}), files.get(row["case_id"], ()))
+            for row in rows
+        }
 
     async def share(self, tx: Tx, works: Sequence[Work[Case, Any]]) -> Neighbours:
         """What new cases of the batch must know of those that exist."""
@@ -62,6 +67,7 @@ class IntakeStore:
         await _keep_former(tx, [change.case_id for change, case in written if change.before and case.sealed])
         await _write_sealed(tx, sealed)
         await _insert_notes(tx, [case for _, case in written if case.notes])
+        await attachments.save(tx, changes)
         await _erase(tx, [case.case_id for _, case in written if case.stage == "erased"])
         await deadlines.save(
             tx,

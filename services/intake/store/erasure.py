@@ -12,9 +12,13 @@ PERSONAL: Final = (
     "respondent_trace",
     "suggested",
     "note",
+    "attachment",
 )
+
+OBJECTS: Final = "attachment_gone"
+"""Objects that are still to be deleted; the erasure adds to this table, a loop empties it."""
 
 HOLDINGS: Final = Holdings(
     erased="select state = 'erased' from intake_case where case_id = $1",
-    tables={table: "case_id = $1" for table in PERSONAL},
+    tables={table: "case_id = $1" for table in (*PERSONAL, OBJECTS)},
 )

@@ -9,13 +9,16 @@ import orjson
 
 from libs.events.base import CaseFacts
 from libs.messaging.deadline import Deadline
+from services.intake.domain.attachment import Attachment
 from services.intake.domain.case import Case, Child, Consent, Origin, Warning
 
 CASES: Final = "select c.*, x.closed_at from intake_case c left join closing x using (case_id)"
 """Rows of `intake_case` with what mediation says of them; `c` and `x` are their names."""
 
 
-def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
+def case_of(
+    row: Mapping[str, Any], clocks: Mapping[str, Deadline], attachments: tuple[Attachment, ...] = ()
+) -> Case:
     """The case of a row of `intake_case`."""
     return Case(
         case_id=row["case_id"],
@@ -45,4 +48,5 @@ def case_of(row: Mapping[str, Any], clocks: Mapping[str, Deadline]) -> Case:
         closed_at=row["closed_at"],
         origin=Origin(row["credential"], row["external_ref"]) if row["external_ref"] else None,
         portal=row["portal"],
+        attachments=attachments,
     )

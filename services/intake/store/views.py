@@ -197,9 +197,10 @@ _NEEDS = {
     "kind": "c.state = 'registered' and c.kind is null",
     "grid": "c.state in ('registered', 'accepted') and c.grid is null",
     "decision": "c.state = 'registered'",
+    "quarantine": "c.case_id in (select case_id from attachment where state = 'quarantined')",
     "identity": "c.state = 'registered' and c.facts @> '{\"real_name\": false, \"anonymous\": false}'",
 }
-"""What waits for a person at triage, by what it lacks."""
+"""What waits for a person, by what it lacks; in quarantine is a file that nobody has let out."""
 
 
 class _Conditions:
