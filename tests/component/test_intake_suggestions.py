@@ -60,7 +60,7 @@ async def test_a_danger_told_in_images_is_pointed_out_and_raises_nothing(door: D
     assert told["flags"] == []
     assert told["urgency"] == "BLUE"
     assert [one["code"] for one in told["possible_flags"]] == ["SELF_HARM"]
-    assert "微信里的人都删干净了" in told["possible_flags"][0]["because"]
+    assert "谢谢你们听我说完" in told["possible_flags"][0]["because"]
 
 
 async def test_an_ambiguous_address_names_every_grid_that_it_may_mean(door: Door) -> None:
