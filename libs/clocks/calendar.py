@@ -7,7 +7,7 @@ the result provisional (`known`), and `missing_years` raises the alarm before th
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,6 +15,12 @@ LOCAL: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The one zone of the law's days. Fixed: China has kept no summer time since 1991."""
 
 DAY: Final = timedelta(days=1)
+
+
+def instant(at: datetime) -> str:
+    """An instant as people here read it, whatever zone it was kept in."""
+    return at.astimezone(LOCAL).isoformat()
+
 
 _SATURDAY = 6
 _ALARM_FROM = (12, 15)

@@ -15,6 +15,7 @@ import structlog
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from libs.files.parts import parts
 from libs.runtime.logging import fault
 from libs.web.errors import Unavailable
 
@@ -69,16 +70,10 @@ class Objects:
 
     async def read(self, name: str, size: int) -> AsyncIterator[bytes]:
         """The content in pieces of `size` bytes, the last one shorter."""
-        gathered = bytearray()
         with _reached():
             found = await obstore.get_async(self._store, name)
-            async for chunk in found.stream(min_chunk_size=_READ):
-                gathered += chunk
-                while len(gathered) >= size:
-                    yield bytes(gathered[:size])
-                    del gathered[:size]
-        if gathered:
-            yield bytes(gathered)
+            async for part in parts(found.stream(min_chunk_size=_READ), size):
+                yield part
 
     async def drop(self, names: Sequence[str]) -> None:
         """Delete them; one that is not there is no error."""

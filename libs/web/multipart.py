@@ -15,6 +15,10 @@ from libs.web.refusals import BadRequest
 
 FORM: Final = "multipart/form-data"
 FIELD: Final = "file"
+LARGEST: Final = 20 * 2**20
+"""Bytes of a file."""
+LONGEST: Final = 120.0
+"""Seconds in which a file has come in: it takes one of few turns."""
 ENVELOPE: Final = 16 * 1024
 """Bytes that a form may have around its file."""
 

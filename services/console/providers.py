@@ -67,35 +67,17 @@ class HttpServices:
         sent = None
         if body is not None:
             sent, headers["Content-Type"] = orjson.dumps(body), "application/json"
-        try:
-            async with self._client().request(
-                method, self._urls[service] + quote(path), params=query, data=sent, headers=headers
-            ) as answer:
-                told = orjson.loads(await answer.read() or b"null")
-        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise Unavailable(f"{service} did not answer") from error
-        if answer.status >= 400:
-            raise _refusal(answer.status, told)
-        return Answer(told, int(answer.headers.get("ETag", '"0"').strip('"')))
+        return await self._send(service, method, path, headers, data=sent, params=query)
 
     async def send_file(self, account: Account, path: str, file: Upload, key: str) -> Answer:
         """Send a file to intake, in a form; its answer or its refusal."""
         form = aiohttp.FormData(quote_fields=False)
         media = file.media or "application/octet-stream"
         form.add_field("file", file.content, filename=tidy(file.name), content_type=media)
-        try:
-            async with self._client().put(
-                self._urls["intake"] + quote(path),
-                data=form,
-                headers=self._headers(account, key),
-                timeout=aiohttp.ClientTimeout(LONGEST_UPLOAD),
-            ) as answer:
-                told = orjson.loads(await answer.read())
-        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise Unavailable("intake did not answer") from error
-        if answer.status >= 400:
-            raise _refusal(answer.status, told)
-        return Answer(told)
+        patience = aiohttp.ClientTimeout(LONGEST_UPLOAD)
+        return await self._send(
+            "intake", "PUT", path, self._headers(account, key), data=form, timeout=patience
+        )
 
     async def fetch_file(self, account: Account, path: str) -> Download:
         """Fetch a file from intake; its refusal before the first byte."""
@@ -113,6 +95,20 @@ class HttpServices:
         """End the connections."""
         if self._session is not None:
             await self._session.close()
+
+    async def _send(
+        self, service: Service, method: str, path: str, headers: Mapping[str, str], **how: Any
+    ) -> Answer:
+        """A request that is answered by JSON, or by nothing."""
+        url = self._urls[service] + quote(path)
+        try:
+            async with self._client().request(method, url, headers=headers, **how) as answer:
+                told = orjson.loads(await answer.read() or b"null")
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+            raise Unavailable(f"{service} did not answer") from error
+        if answer.status >= 400:
+            raise _refusal(answer.status, told)
+        return Answer(told, int(answer.headers.get("ETag", '"0"').strip('"')))
 
     def _headers(self, account: Account, key: str | None = None) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {self._token(account)}", "Accept-Language": "zh"}

@@ -65,11 +65,13 @@ def train() -> None:
     tuned = _matters()
     learned = {asked: _learned(known().suggester, tuned, field) for asked, field in ASKED.items()}
     comment = "What the features of a text say for each code; made by `python -m tests.suggestions train`."
-    WEIGHTS.write_text(
-        json.dumps({"_comment": comment, "learned": learned}, ensure_ascii=False, separators=(",", ":"))
-        + "\n",
-        "utf-8",
-    )
+    _write(WEIGHTS, comment, learned=learned)
+
+
+def _write(page: Path, comment: str, **learned: Any) -> None:
+    """Keep what was learned, in one line."""
+    told = {"_comment": comment, **learned}
+    page.write_text(json.dumps(told, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
 
 @app.command()
@@ -181,13 +183,7 @@ def dangers() -> None:
         "What runs of characters say for a red flag that the rules do not raise, and the sum from which on it"
         " is pointed out; made by `python -m tests.suggestions dangers`."
     )
-    DANGERS.write_text(
-        json.dumps(
-            {"_comment": comment, "dangers": learned, "of": of}, ensure_ascii=False, separators=(",", ":")
-        )
-        + "\n",
-        "utf-8",
-    )
+    _write(DANGERS, comment, dangers=learned, of=of)
 
 
 def _least(said: Sequence[tuple[bool, float]]) -> float:

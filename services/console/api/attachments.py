@@ -1,6 +1,5 @@
 """HTTP in: files of a case, sent and fetched through intake as their reader's own request."""
 
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,14 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from libs.web.errors import Refusal
-from libs.web.multipart import accepts_file, one_file
+from libs.web.multipart import LARGEST, LONGEST, accepts_file, one_file
 from services.console.api.casework import case_with_fault
 from services.console.api.common import FORM, Person, container, own_form, sent_form, texts
 from services.console.handlers.casework import Upload, attach, fetch, let_out
-
-LARGEST: Final = 20 * 2**20
-LONGEST: Final = 120.0
-"""Seconds in which a browser has sent a file."""
 
 router = APIRouter(prefix="/cases/{case_id}/attachments", include_in_schema=False)
 

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from libs.files.names import disposition
 from libs.web.answers import answer, json
 from libs.web.idempotency import idempotency
-from libs.web.multipart import accepts_file, one_file
+from libs.web.multipart import LARGEST, LONGEST, accepts_file, one_file
 from services.intake.api.common import (
     Dispatcher,
     Reader,
@@ -22,11 +22,6 @@ from services.intake.api.common import (
 )
 from services.intake.domain.statement import Removal
 from services.intake.handlers import attachments
-
-LARGEST: Final = 20 * 2**20
-"""Bytes of a file; attachments.json may ask for less."""
-LONGEST: Final = 120.0
-"""Seconds in which a file has come in: it takes one of few turns."""
 
 PLAIN: Final = "application/octet-stream"
 """What every file is handed out as, so that no browser runs or shows it; the list tells its type."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from libs.clocks.calendar import LOCAL
+from libs.clocks.calendar import instant
 from libs.files.faults import PLACE, BadFile
 from libs.files.limits import Limits
 from libs.files.names import extension, tidy
@@ -58,8 +58,8 @@ class Attachment:
             "size": self.size,
             "state": self.state,
             "reason": self.reason,
-            "received_at": self.received_at.astimezone(LOCAL).isoformat(),
-            "settled_at": self.settled_at and self.settled_at.astimezone(LOCAL).isoformat(),
+            "received_at": instant(self.received_at),
+            "settled_at": self.settled_at and instant(self.settled_at),
         }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from libs.clocks.calendar import LOCAL
+from libs.clocks.calendar import instant
 from libs.db.work import Actor, Audit
 from libs.events.base import CaseFacts, DueDate
 from libs.messaging.deadline import Deadline, next_due, open_dates
@@ -261,11 +261,6 @@ def answer(case: Case, version: int) -> dict[str, Any]:
         "possible_duplicates": [str(twin) for twin in case.twins],
         "warnings": [warning.as_json() for warning in case.warnings],
     }
-
-
-def instant(at: datetime) -> str:
-    """An instant as people here read it, whatever zone it was kept in."""
-    return at.astimezone(LOCAL).isoformat()
 
 
 def first_id(at: datetime, later: timedelta = timedelta()) -> UUID:

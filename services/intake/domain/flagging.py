@@ -1,6 +1,6 @@
 """What people do to a case between registering and its end: flags, release to routing, reminders, reading."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -88,13 +88,27 @@ def change_flags(case: Case | None, command: ChangeFlags, moment: Moment) -> Dec
 def _flag_misfits(case: Case, command: ChangeFlags) -> Iterator[FieldError]:
     yield from flag_faults(command.add, command.known, "/add")
     yield from flag_faults(command.remove, command.known, "/remove")
-    if not command.add and not command.remove:
+    why = "a flag is lowered with a reason"
+    yield from change_faults(command.add, command.remove, case.facts.flags, command.note, "not_raised", why)
+
+
+def change_faults(
+    add: Sequence[str],
+    remove: Sequence[str],
+    present: Collection[str],
+    note: Note | None,
+    absent: str,
+    why: str,
+) -> Iterator[FieldError]:
+    """What is wrong with codes that come to a case and go from it: nothing to do, one to take away that is
+    not there (a fault `absent`), or that without words of why."""
+    if not add and not remove:
         yield FieldError("", "nothing_to_do")
-    for nth, flag in enumerate(command.remove):
-        if flag in command.add or flag not in case.facts.flags:
-            yield FieldError(f"/remove/{nth}", "not_raised")
-    if command.remove and command.note is None:
-        yield FieldError("/reason", "required", "a flag is lowered with a reason")
+    for nth, code in enumerate(remove):
+        if code in add or code not in present:
+            yield FieldError(f"/remove/{nth}", absent)
+    if remove and note is None:
+        yield FieldError("/reason", "required", why)
 
 
 def _next_dossier(case: Case, command: ChangeFlags, added: tuple[str, ...]) -> int:

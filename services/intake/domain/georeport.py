@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.intake.domain.case import Case, instant
+from libs.clocks.calendar import instant
+from services.intake.domain.case import Case
 from services.intake.domain.reference import Reference
 from services.intake.domain.statement import Applicant, Code, Line, Narrative, Phone, Place, Said, Statement
 

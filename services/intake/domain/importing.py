@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from libs.clocks.calendar import instant
 from libs.tables.reading import Form
 from libs.web import fieldtexts
 from libs.web.errors import FieldError, ForbiddenAction, NotFound, Refusal
 from libs.web.fieldfaults import Language
-from services.intake.domain.case import instant
 from services.intake.domain.columns import in_chinese
 
 Stage = Literal["received", "checking", "taking", "done", "unreadable"]

@@ -4,6 +4,7 @@ whoever forwarded it agrees (XF22 art 23)."""
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from libs.clocks.calendar import instant
 from libs.db.work import Decision, Moment
 from libs.events.intake import CaseSentBack
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, Refusal, Title
@@ -14,7 +15,6 @@ from services.intake.domain.case import (
     answer,
     audited,
     header,
-    instant,
     require,
     visible,
 )

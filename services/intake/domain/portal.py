@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
+from libs.clocks.calendar import instant
 from libs.db.work import Actor
 from libs.messaging.deadline import next_due
 from libs.web.errors import FieldError, Forbidden, Invalid, Refusal, Title
-from services.intake.domain.case import Case, instant
+from services.intake.domain.case import Case
 from services.intake.domain.statement import Statement
 
 READ: Final = "read"

@@ -38,7 +38,7 @@ def relate(case: Case | None, command: Relate, moment: Moment) -> Decision[Case]
     other = visible(moment.others.get(command.other), moment.actor)
     if other.district != case.district or other.secret != case.secret:
         raise NotFound
-    case, other = _told(case, other, command.related), _told(other, case, command.related)
+    case, other = _with(case, other, command.related), _with(other, case, command.related)
     act = "case.related" if command.related else "case.unrelated"
     return Decision(
         case,
@@ -56,7 +56,7 @@ def told(case: Case, version: int) -> dict[str, Any]:
     return {**answer(case, version), "related": [str(one) for one in case.related]}
 
 
-def _told(case: Case, other: Case, related: bool) -> Case:
+def _with(case: Case, other: Case, related: bool) -> Case:
     rest = tuple(one for one in case.related if one != other.case_id)
     if not related:
         return replace(case, related=rest)

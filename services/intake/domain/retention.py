@@ -11,6 +11,7 @@ from libs.clocks.counting import months_later
 from libs.db.work import Decision, Moment
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.case import SUPERVISORS, Case, Note, answer, audited, require, visible
+from services.intake.domain.flagging import change_faults
 from services.intake.domain.reference import Reference
 
 Periods = Mapping[str | None, int | None]
@@ -71,13 +72,8 @@ def _misfits(case: Case, command: ChangeHolds) -> Iterator[FieldError]:
     for nth, code in enumerate(command.add):
         if code not in command.known.hold_reasons:
             yield FieldError(f"/add/{nth}", "unknown_code")
-    for nth, code in enumerate(command.remove):
-        if code in command.add or code not in case.holds:
-            yield FieldError(f"/remove/{nth}", "not_held")
-    if not command.add and not command.remove:
-        yield FieldError("", "nothing_to_do")
-    if command.remove and command.note is None:
-        yield FieldError("/reason", "required", "a hold is lifted with a reason")
+    why = "a hold is lifted with a reason"
+    yield from change_faults(command.add, command.remove, case.holds, command.note, "not_held", why)
 
 
 def told(case: Case, periods: Periods, version: int) -> dict[str, Any]:

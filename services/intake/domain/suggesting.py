@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.intake.domain.text import Phrases, fold, outermost
+from services.intake.domain.text import Phrases, fold, outermost, shown
 
 GRAMS: Final = (1, 2)
 """Lengths of the runs of characters that are weighed where no phrase of ours was used."""
@@ -65,12 +65,17 @@ class Weights:
     of: Mapping[str, Mapping[str, float]]
     """By feature, then by code."""
 
-    def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
-        """The codes and their likelihoods, which come to 1, best first."""
+    def sums(self, features: Mapping[str, float]) -> dict[str, float]:
+        """How much speaks for each code."""
         sums = dict(self.bias)
         for feature, value in features.items():
             for code, weight in self.of.get(feature, {}).items():
                 sums[code] += value * weight
+        return sums
+
+    def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
+        """The codes and their likelihoods, which come to 1, best first."""
+        sums = self.sums(features)
         highest = max(sums.values())
         return ranked({code: math.exp(one - highest) for code, one in sums.items()})
 
@@ -126,9 +131,7 @@ class Suggester:
         for asked, by_code in found.items():
             for code, said in by_code.items():
                 yield f"{asked}:{code}", math.log1p(self._said(asked, said))
-        grams = {folded[at : at + size] for size in GRAMS for at in range(len(folded) - size + 1)}
-        for gram in grams:
-            yield gram, 1 / math.sqrt(len(grams))
+        yield from shown(folded, GRAMS).items()
 
 
 def ranked(weights: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -1,8 +1,9 @@
 """Texts as people type them: what is refused, what is straightened, what is compared."""
 
+import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -63,6 +64,17 @@ class Found:
     def touches(self, other: "Found") -> bool:
         """Whether the two share a character."""
         return self.start < other.end and other.start < self.end
+
+
+def runs(folded: str, sizes: Collection[int]) -> Iterator[str]:
+    """Every run of so many neighbouring characters."""
+    return (folded[at : at + size] for size in sizes for at in range(len(folded) - size + 1))
+
+
+def shown(folded: str, sizes: Collection[int]) -> dict[str, float]:
+    """What a text shows to learned weights: its different runs, together of length 1."""
+    different = set(runs(folded, sizes))
+    return dict.fromkeys(different, 1 / math.sqrt(len(different))) if different else {}
 
 
 def outermost(phrases: Iterable[str]) -> tuple[str, ...]:

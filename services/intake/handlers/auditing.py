@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from libs.clocks.calendar import instant
 from libs.privacy.audit import AuditRow
 from libs.web.principal import Principal
-from services.intake.domain.case import SEALED_OFFICERS, instant
+from services.intake.domain.case import SEALED_OFFICERS
 from services.intake.handlers.desk import Desk, paged
 
 SHOWN: Final[Mapping[str, str]] = {

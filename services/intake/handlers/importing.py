@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from libs.files.parts import parts
 from libs.tables.limits import Limits
 from libs.tables.reading import Form, check_beginning
 from libs.tables.writing import WorkbookWriter, writer
@@ -39,7 +40,7 @@ async def receive(desk: Desk, form: Form, pieces: AsyncIterator[bytes]) -> Recei
     is read."""
     import_id, key, digest, number = desk.new_id(), desk.vault.new_file_key(), sha256(), 0
     try:
-        async for part in _parts(pieces):
+        async for part in parts(pieces, PART):
             if number == 0:
                 check_beginning(form, part, Limits())
             digest.update(part)
@@ -100,18 +101,6 @@ def template(desk: Desk, form: Form) -> bytes:
         made.sheet("说明")
         begin += made.rows([("列名", "填写"), *explained(codes)])
     return begin + made.end()
-
-
-async def _parts(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in parts of `PART`, the last one shorter."""
-    gathered = bytearray()
-    async for piece in pieces:
-        gathered += piece
-        while len(gathered) >= PART:
-            yield bytes(gathered[:PART])
-            del gathered[:PART]
-    if gathered:
-        yield bytes(gathered)
 
 
 async def _error_file(

@@ -2,18 +2,22 @@
 
 import pytest
 
-from services.intake.domain.dangers import Danger, SecondLook, features
+from services.intake.domain.dangers import SecondLook, features
 from services.intake.domain.flags import Entered
+from services.intake.domain.suggesting import Weights
 from tests.unit.intake.build import known
 
 TOY = SecondLook(
-    {"SELF_HARM": Danger(-1.0, 0.0), "VIOLENCE": Danger(0.0, 1.0)},
-    {
-        "送人": {"SELF_HARM": 9.0},
-        "鱼": {"SELF_HARM": 3.0},
-        "天": {"SELF_HARM": -0.5},
-        "打": {"VIOLENCE": 9.0},
-    },
+    Weights(
+        {"SELF_HARM": -1.0, "VIOLENCE": 0.0},
+        {
+            "送人": {"SELF_HARM": 9.0},
+            "鱼": {"SELF_HARM": 3.0},
+            "天": {"SELF_HARM": -0.5},
+            "打": {"VIOLENCE": 9.0},
+        },
+    ),
+    {"SELF_HARM": 0.0, "VIOLENCE": 1.0},
 )
 
 
