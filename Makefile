@@ -46,7 +46,7 @@ bench: setup
 	@exec $(BIN)/python -m bench $(ARGS)
 
 test: setup-dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 mutants: setup-dev
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -18,14 +18,6 @@ _ON_THEIR_OWN = tuple(Path(__file__).parent / name for name in ("unit", "e2e"))
 """Tests that need no infrastructure, or bring theirs along."""
 
 
-_LONGEST = tuple(Path(__file__).parent / name for name in ("faults", "e2e", "component"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that at the end no worker is left alone with one of them."""
-    items.sort(key=lambda item: [not item.path.is_relative_to(folder) for folder in _LONGEST])
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the infrastructure before any worker is born, so that workers inherit its addresses."""
     config = session.config
