@@ -157,7 +157,7 @@ async def postgres_stopped(hand: Hand) -> None:
     """Row 10: an immediate stop, then recovery from the log."""
     child = hand.world.postgres.child
     if child is not None:
-        # Killed before it has ended its sessions, it would leave one that waits for a dead one's lock for ever.
+        # Killed before it has ended its sessions, it may leave one that waits for a dead one's lock for ever
         await asyncio.to_thread(child.stop, (signal.SIGQUIT, 15.0))
     await asyncio.sleep(hand.seconds(0, 10))
     await hand.world.restart(hand.world.postgres)
