@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from ops.stack.child import Child, run_once, running, wheel
 from ops.stack.errors import StackError, explained
 from ops.stack.home import Home
@@ -122,13 +124,20 @@ class EmbeddedPostgres:
             )
 
     def _forget_crash(self) -> None:
-        """Drop a killed server's lock files: its number may be another program's now and keep us out.
+        """Clear away what a killed server left: its lock files, for its number may be another program's now,
+        and sessions that did not notice its end, for whose shared memory a new server would not start."""
+        if running(self.home, "postgres"):
+            return
+        left = [process for process in psutil.process_iter(["name", "cwd"]) if self._serves(process)]
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=10)
+        for stale in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            stale.unlink(missing_ok=True)
 
-        A server whose children still run is noticed all the same, by its shared memory.
-        """
-        if not running(self.home, "postgres"):
-            for stale in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
-                stale.unlink(missing_ok=True)
+    def _serves(self, process: psutil.Process) -> bool:
+        """Whether it is a process of a server on our folder; such work in it, and show no environment."""
+        return (process.info["name"], process.info["cwd"]) == ("postgres", str(self.data.resolve()))
 
 
 def program(name: str) -> Path:

@@ -126,6 +126,24 @@ def test_crashed_part_is_started_again_and_said_so(heshi: Heshi) -> None:
     assert "postgres is ready again" in said
 
 
+def test_session_that_did_not_notice_the_end_of_its_server_keeps_no_new_one_out(tmp_path: Path) -> None:
+    postgres = EmbeddedPostgres(Home(tmp_path))
+    postgres.start()
+    with psycopg.connect(postgres.dsn) as connection:
+        session = psutil.Process(connection.info.backend_pid)
+        session.suspend()
+        assert postgres.child is not None
+        postgres.child.stop((signal.SIGKILL, 10))
+    assert lives(session)
+    postgres.start()
+    try:
+        assert not lives(session)
+        with psycopg.connect(postgres.dsn) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    finally:
+        postgres.stop()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize(
     "wrapped",
