@@ -136,8 +136,8 @@ async def fill(count: int, say: Say) -> Sequence[Told]:
     start = datetime.now(UTC)
     connection = await asyncpg.connect(of_database(here.postgres, database_name("intake")))
     try:
-        index = await connection.fetchval("select pg_get_indexdef('search_token_tokens'::regclass)")
-        await connection.execute("drop index search_token_tokens")
+        index = await connection.fetchval("select pg_get_indexdef('search_token_terms'::regclass)")
+        await connection.execute("drop index search_token_terms")
         for first in range(0, count, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, count))
             rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in COLUMNS}

@@ -17,7 +17,8 @@ from libs.runtime.loops import Pulse
 from ops.reindex import reindex
 from services.intake.domain.case import first_id
 from services.intake.handlers import searching
-from services.intake.store.traces import named, settle
+from services.intake.store import traces
+from services.intake.store.traces import AGE_BITS, named, settle
 from services.intake.store.views import FIRST_ID, LAST_ID
 from tests.component.intake_door import Door, opened
 from tests.support import infrastructure
@@ -117,17 +118,24 @@ async def test_a_page_is_filled_from_later_candidates_and_else_says_where_to_go_
     for _ in range(6):
         await registered(door, "漏水了，水了，了不，不管")  # a candidate each, and no hit
     assert await found(door, "漏水了不管", limit=2) == [hit]
-    monkeypatch.setattr(searching, "ROUNDS", 2)
+    monkeypatch.setattr(searching, "ROUNDS", 1)
     body = await search(door, q="漏水了不管", limit=2)
+    assert body["items"] == []
+    body = await search(door, q="漏水了不管", limit=2, after=body["next"])
     assert body["items"] == []
     body = await search(door, q="漏水了不管", limit=2, after=body["next"])
     assert ([item["case_id"] for item in body["items"]], body["next"]) == ([hit], None)
 
 
-async def test_what_is_found_hangs_on_no_window(database: Callable[[str], Awaitable[Database]]) -> None:
-    ages = (0, 1, 29, 31, 31, 31, 119, 121, 122, 900, 901)
+@pytest.mark.parametrize("walked", [1, 3, 2_000])
+async def test_what_is_found_hangs_on_no_window(
+    database: Callable[[str], Awaitable[Database]], monkeypatch: pytest.MonkeyPatch, walked: int
+) -> None:
+    monkeypatch.setattr(traces, "WALKED", walked)
+    age = timedelta(milliseconds=2**31)
+    ages = (0, 0.1, 0.2, 1, 1, 1.5, 2, 2.1, 3, 3.9, 4, 5, 5, 12, 90)
     now = datetime.now(UTC)
-    made = [UUID(int=first_id(now - timedelta(days=age)).int + nth) for nth, age in enumerate(ages)]
+    made = [UUID(int=first_id(now - many * age).int + nth) for nth, many in enumerate(ages)]
     made.sort(reverse=True)
     async with (await database("intake")).transaction() as tx:
         await tx.execute(
@@ -145,6 +153,17 @@ async def test_what_is_found_hangs_on_no_window(database: Callable[[str], Awaita
         some, more = await named(tx, [(7, 8)], made[4], made[1], 2, 20)
         assert made[2 : 2 + len(some)] == some
         assert (await named(tx, [(7, 8)], made[4], made[1], 20, 20)) == (made[2:5], False)
+
+
+async def test_the_database_reads_the_age_of_an_id_as_the_search_does(
+    database: Callable[[str], Awaitable[Database]],
+) -> None:
+    ids = [FIRST_ID, LAST_ID, first_id(datetime.now(UTC)), UUID(int=2**AGE_BITS), UUID(int=2**AGE_BITS - 1)]
+    async with (await database("intake")).read() as tx:
+        rows = await tx.fetch(
+            "select search_terms(id, '{3}') as terms from unnest($1::uuid[]) as t (id)", ids
+        )
+    assert [row["terms"] for row in rows] == [[3, one.int >> AGE_BITS] for one in ids]
 
 
 async def test_an_accusation_is_found_by_the_sealed_officer_alone(door: Door) -> None:

@@ -117,6 +117,9 @@ class Views(Protocol):
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
 
+    async def find_kept(self, query: Query) -> Sequence[Kept]:
+        """What is kept of the newest cases that match, at most `limit`."""
+
     async def named(
         self, tokens: Collection[Sequence[int]], query: Query, *, enough: int, most: int
     ) -> tuple[Sequence[UUID], bool]:

@@ -1,21 +1,23 @@
 """`POST /v1/cases/search` with a text: the index names candidates, the opened narratives decide."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from libs.web.errors import FieldError, Invalid
-from services.intake.domain.searching import Sought, sought
+from services.intake.domain.searching import sought
 from services.intake.domain.statement import Criteria, check_days
 from services.intake.handlers.desk import Desk, Query, paged
 from services.intake.handlers.reading import Page, find, phone_hashes, teller
 from services.intake.handlers.sealing import scope
 
-ROUNDS: Final = 5
-"""How often more candidates are looked at for one page. A page that is short for it says where to go on."""
 CANDIDATES: Final = 1_000
-"""Cases that the index names at a time where more is asked than the text, and few of them will do."""
+"""Cases that the index names at a time."""
+ROUNDS: Final = 4
+"""How often some of them are opened for one page. A page that is short for it says where to go on."""
+MORE: Final = 2
+"""How many times as many as in the round before: where few are hits, few of the next will be."""
 
 
 def criteria_of(desk: Desk, wanted: Criteria, districts: frozenset[str]) -> dict[str, Any]:
@@ -41,37 +43,28 @@ async def search(desk: Desk, text: str, query: Query) -> Page:
     if not wanted.words:
         raise Invalid(errors=[FieldError("/q", "nothing_to_search")])
     tokens = desk.vault.sought(_scopes(query), wanted.words)
-    hits: list[dict[str, Any]] = []
+    hits: list[UUID] = []
+    named: Sequence[UUID] = ()
+    after, opened = query.after, query.limit + 1
     for _ in range(ROUNDS):
-        found, more = await _round(desk, query, tokens, wanted)
-        hits += found
-        if len(hits) > query.limit or (more and len(hits) == query.limit):
-            page = hits[: query.limit]
-            return page, UUID(page[-1]["case_id"])
-        if more is None:
-            return hits, None
-        query = replace(query, after=more)
-    return hits, query.after
-
-
-async def _round(
-    desk: Desk, query: Query, tokens: Collection[Sequence[int]], wanted: Sought
-) -> tuple[list[dict[str, Any]], UUID | None]:
-    """The hits among the next candidates, and where those after them begin."""
-    enough = query.limit + 1
-    most = max(CANDIDATES, enough) if query.narrowed else enough
-    named, more = await desk.views.named(tokens, query, enough=enough, most=most)
-    page, last = paged(await desk.views.find(replace(query, case_ids=named)), query.limit)
-    kept = await desk.views.all_kept([case.case_id for case, _ in page])
+        if not named:
+            named, more = await desk.views.named(
+                tokens, replace(query, after=after), enough=query.limit + 1, most=CANDIDATES
+            )
+        candidates = await desk.views.find_kept(replace(query, after=after, case_ids=named, limit=opened))
+        hits += [kept.case_id for kept in candidates if wanted.stands_in(desk.vault.narrative(kept))]
+        if len(candidates) < opened:
+            after, named = (named[-1] if more else None), ()
+        else:
+            last = candidates[-1].case_id
+            after, named = last, [case_id for case_id in named if case_id < last]
+        if after is None or len(hits) > query.limit:
+            break
+        opened *= MORE
+    page, last_hit = paged(hits, query.limit)
+    cases = await desk.views.find(replace(query, after=None, case_ids=page))
     tell = teller(query)
-    hits = [
-        tell(case, version)
-        for case, version in page
-        if case.case_id in kept and wanted.stands_in(desk.vault.narrative(kept[case.case_id]))
-    ]
-    if last is not None:
-        return hits, last[0].case_id
-    return hits, named[-1] if more else None
+    return [tell(case, version) for case, version in cases], last_hit or after
 
 
 def _scopes(query: Query) -> list[str]:

@@ -2,14 +2,13 @@
 the case, made anew from the vault, kept quick to ask."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any, Final
 from uuid import UUID
 
 from libs.db.pool import Database, Tx
 from libs.runtime.loops import Pulse
-from services.intake.domain.case import SEALED_KIND, first_id
+from services.intake.domain.case import SEALED_KIND
 from services.intake.handlers.sealing import Kept
 
 AT_ONCE: Final = 200
@@ -17,9 +16,13 @@ AT_ONCE: Final = 200
 SETTLE_EVERY: Final = 5.0
 """Seconds between two sortings of what was written; a search walks through what is not sorted in yet."""
 
-WINDOWS: Final = (timedelta(days=30), timedelta(days=120))
-"""So far back is looked before all older cases are. The index by age names the rows of a window for next to
-nothing."""
+WALKED: Final = 2_000
+"""Cases that are looked through one by one, the newest first, before the index is asked: what is common is
+among them."""
+AGES: Final = (1, 1, 2)
+"""Then the index is asked for cases of so many ages at a time, and at last for all older ones."""
+AGE_BITS: Final = 111
+"""Bits of an id behind those that tell its age, as `search_terms` reads them."""
 
 TracesOf = Callable[[Kept, bool], tuple[Sequence[int], Sequence[bytes]]]
 """Tokens and names of what is kept; the second argument says whether it is an accusation."""
@@ -60,36 +63,69 @@ async def named(
     """The newest cases from `first` to before `end` that have all tokens of one of these sets, and whether
     there may be more: at most `most`, and less than `enough` only if there are no more.
 
-    What is common is found among the newest, what is rare is rare everywhere: so first in the last days, by
-    whichever way is planned for just these words, and beyond them by the index of tokens alone.
+    What is common is found among the newest, what is rare is rare everywhere: so the newest are looked
+    through, then the index is asked for one age after the other, and for all older ones at last.
     """
     await tx.execute("set local plan_cache_mode = force_custom_plan")
-    has = " or ".join(f"tokens @> ${number}" for number in range(4, 4 + len(tokens)))
-    found: list[UUID] = []
-    for begin in _windows(first, end):
-        sql = f"""
-            select case_id from (
-                select case_id from search_token where ({has}) and case_id >= $1 and case_id < $2
-                {"offset 0" if begin == first else ""}
-            ) s order by case_id desc limit $3
-        """  # noqa: S608 - every value is a parameter
-        rows = await tx.fetch(sql, begin, end, most - len(found), *tokens)
-        found += [row["case_id"] for row in rows]
+    found = await _walked(tx, tokens, first, end, most)
+    if len(found) == most:
+        return found, True
+    edge = await tx.fetchval(
+        """
+        select case_id from search_token where case_id >= $1 and case_id < $2
+        order by case_id desc offset $3 limit 1
+        """,
+        first,
+        end,
+        WALKED - 1,
+    )
+    if edge is None:
+        return found, False
+    end = edge
+    for ages, begin in _windows(first, edge):
         if len(found) >= enough:
-            return found, begin > first or len(found) == most
+            return found, True
+        found += await _indexed(tx, tokens, ages, begin, end, most - len(found))
         end = begin
-    return found, False
+    return found, len(found) == most
 
 
-def _windows(first: UUID, end: UUID) -> Iterator[UUID]:
-    """Where each window begins, the newest first. Ids hold the machine's time, and so does what they are
-    compared with."""
-    newest = min(end, first_id(datetime.now(UTC)))
-    for window in WINDOWS:
-        begin = UUID(int=max(0, newest.int - (window // timedelta(milliseconds=1) << 80)))
-        if begin > first:
-            yield begin
-    yield first
+async def _walked(tx: Tx, tokens: Collection[Sequence[int]], first: UUID, end: UUID, most: int) -> list[UUID]:
+    has = " or ".join(f"tokens @> ${number}" for number in range(4, 4 + len(tokens)))
+    sql = f"""
+        select case_id from (
+            select case_id, tokens from search_token where case_id >= $1 and case_id < $2
+            order by case_id desc limit {WALKED}
+        ) s where {has} limit $3
+    """  # noqa: S608 - every value is a parameter
+    return [row["case_id"] for row in await tx.fetch(sql, first, end, most, *tokens)]
+
+
+async def _indexed(
+    tx: Tx, tokens: Collection[Sequence[int]], ages: Sequence[int | None], first: UUID, end: UUID, most: int
+) -> list[UUID]:
+    """`ages` None: of any age."""
+    terms = [[*one, *([] if age is None else [age])] for one in tokens for age in ages]
+    has = " or ".join(f"search_terms(case_id, tokens) @> ${number}" for number in range(4, 4 + len(terms)))
+    sql = f"""
+        select case_id from (
+            select case_id from search_token where ({has}) and case_id >= $1 and case_id < $2 offset 0
+        ) s order by case_id desc limit $3
+    """  # noqa: S608 - every value is a parameter
+    return [row["case_id"] for row in await tx.fetch(sql, first, end, most, *terms)]
+
+
+def _windows(first: UUID, end: UUID) -> Iterator[tuple[Sequence[int | None], UUID]]:
+    """The ages that are asked for together, and the id with which they begin, the newest first."""
+    newest = end.int >> AGE_BITS
+    for many in AGES:
+        oldest = newest - many + 1
+        begin = max(first, UUID(int=max(0, oldest) << AGE_BITS))
+        yield range(max(0, oldest), newest + 1), begin
+        if begin == first:
+            return
+        newest = oldest - 1
+    yield [None], first
 
 
 async def rewrite(database: Database, after: UUID, traces_of: TracesOf) -> tuple[UUID, int] | None:
@@ -128,5 +164,5 @@ async def settle(database: Database, pulse: Pulse) -> None:
     """Sort what was written into the index, so that neither a search nor a registration has to."""
     while not pulse.stopping:
         async with database.read() as tx:
-            await tx.fetchval("select gin_clean_pending_list('search_token_tokens')")
+            await tx.fetchval("select gin_clean_pending_list('search_token_terms')")
         await pulse.pause(SETTLE_EVERY)

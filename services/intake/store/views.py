@@ -64,55 +64,25 @@ class IntakeViews:
 
     async def find(self, query: Query) -> list[tuple[Case, int]]:
         """The newest cases that match, with their versions; one more than the page holds."""
-        where = _Conditions()
-        if len(query.districts) == 1:  # then an index of its cases gives them in their order
-            where.add("c.district = {}", *query.districts)
-        else:
-            where.add("c.district = any({})", sorted(query.districts))
-        where.add("c.state <> 'erased'")
-        if not query.sealed:
-            where.add("c.kind is distinct from {}", SEALED_KIND)
-        if not query.open_kinds:
-            where.add("c.kind = {}", SEALED_KIND)
-        for sql, value in (
-            ("c.portal = {}", query.portal),
-            ("c.case_id < {}", query.after),
-            ("c.case_id = any({})", query.case_ids),
-            ("c.state = {}", query.state),
-            ("c.kind = {}", query.kind),
-            ("c.category = {}", query.category),
-            ("starts_with(c.grid, {})", query.area),
-            ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
-            ("c.query_code = {}", query.query_code),
-            ("c.query_code = any({})", query.query_codes),
-            ("c.case_id >= {}", query.since),
-            ("p.whole = any({})", query.phones),
-            ("p.last_four = any({})", query.last_fours),
-            ("c.grid = {}", query.grid),
-            ("c.case_id in (select case_id from respondent_trace where name = any({}))", query.respondents),
-        ):
-            if value is not None:
-                where.add(sql, value)
-        if query.finished is not None:
-            where.add("(c.state = any({}) or x.closed_at is not null) = {}", sorted(FINISHED), query.finished)
-        if query.ended is not None:
-            where.add(_ENDED, *_by_kind(query.ended))
-        if query.held is not None:
-            where.add("(c.holds <> '[]') = {}", query.held)
-        if query.needs is not None:
-            where.add(_NEEDS[query.needs])
-        for sql, values in _dated(query):
-            where.add(sql, *values)
-        phones = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
+        where = _where(query)
         sql = f"""
-            select c.*, x.closed_at, h.version from intake_case c join case_head h using (case_id)
-            left join closing x using (case_id) {phones}
+            select c.*, x.closed_at, h.version from {_tables(query)} join case_head h using (case_id)
             where {where.sql} order by c.case_id desc limit {query.limit + 1}
         """  # noqa: S608 - every value is a parameter
         async with self._database.read() as tx:
             rows = await tx.fetch(sql, *where.values)
             clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
         return [(case_of(row, clocks.get(row["case_id"], {})), row["version"]) for row in rows]
+
+    async def find_kept(self, query: Query) -> list[Kept]:
+        """What is kept of the newest cases that match; at most `limit`."""
+        where = _where(query)
+        sql = f"""
+            select v.* from {_tables(query)} join vault v using (case_id)
+            where {where.sql} order by c.case_id desc limit {query.limit}
+        """  # noqa: S608 - every value is a parameter
+        async with self._database.read() as tx:
+            return [Kept(**row) for row in await tx.fetch(sql, *where.values)]
 
     async def named(
         self, tokens: Collection[Sequence[int]], query: Query, *, enough: int, most: int
@@ -148,6 +118,56 @@ class IntakeViews:
                 limit,
             )
         return [auditlog.row_of(row, "intake") for row in rows]
+
+
+def _tables(query: Query) -> str:
+    """What `_where` asks, joined."""
+    phones = "join phone_trace p using (case_id)" if query.phones or query.last_fours else ""
+    return f"intake_case c left join closing x using (case_id) {phones}"
+
+
+def _where(query: Query) -> "_Conditions":
+    """The conditions of a list."""
+    where = _Conditions()
+    if len(query.districts) == 1:  # then an index of its cases gives them in their order
+        where.add("c.district = {}", *query.districts)
+    else:
+        where.add("c.district = any({})", sorted(query.districts))
+    where.add("c.state <> 'erased'")
+    if not query.sealed:
+        where.add("c.kind is distinct from {}", SEALED_KIND)
+    if not query.open_kinds:
+        where.add("c.kind = {}", SEALED_KIND)
+    for sql, value in (
+        ("c.portal = {}", query.portal),
+        ("c.case_id < {}", query.after),
+        ("c.case_id = any({})", query.case_ids),
+        ("c.state = {}", query.state),
+        ("c.kind = {}", query.kind),
+        ("c.category = {}", query.category),
+        ("starts_with(c.grid, {})", query.area),
+        ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
+        ("c.query_code = {}", query.query_code),
+        ("c.query_code = any({})", query.query_codes),
+        ("c.case_id >= {}", query.since),
+        ("p.whole = any({})", query.phones),
+        ("p.last_four = any({})", query.last_fours),
+        ("c.grid = {}", query.grid),
+        ("c.case_id in (select case_id from respondent_trace where name = any({}))", query.respondents),
+    ):
+        if value is not None:
+            where.add(sql, value)
+    if query.finished is not None:
+        where.add("(c.state = any({}) or x.closed_at is not null) = {}", sorted(FINISHED), query.finished)
+    if query.ended is not None:
+        where.add(_ENDED, *_by_kind(query.ended))
+    if query.held is not None:
+        where.add("(c.holds <> '[]') = {}", query.held)
+    if query.needs is not None:
+        where.add(_NEEDS[query.needs])
+    for sql, values in _dated(query):
+        where.add(sql, *values)
+    return where
 
 
 def _range(query: Query) -> tuple[UUID, UUID]:
