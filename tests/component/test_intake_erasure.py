@@ -206,3 +206,25 @@ async def test_a_period_that_is_over_erases_what_nothing_holds(door: Door) -> No
     assert [(await door.get(f"/v1/cases/{one}")).status for one in (gone, held, young)] == [404, 200, 200]
     refused = await erase(door, held)
     assert (refused.status, refused.body["code"], refused.body["holds"]) == (409, "held", ["COURT"])
+
+
+async def test_what_was_merged_is_kept_as_long_as_the_case_that_took_it_in(door: Door) -> None:
+    first = (await door.register(kind="DIS")).body["case_id"]
+    merged = (await door.register(kind="DIS", decision={"action": "merge", "into": first})).body["case_id"]
+    held = await door.post(f"/v1/cases/{merged}/holds", {"add": ["COURT"]}, "supervisor")
+    assert held.body["erased_on"] is None
+    lifted = {"remove": ["COURT"], "reason": "已结案"}
+    assert (await door.post(f"/v1/cases/{merged}/holds", lifted, "supervisor")).body["erased_on"] is None
+    door.clock.advance(days=1)
+    withdrawn = {"action": "withdraw"}
+    now = (await door.get(f"/v1/cases/{first}")).headers["etag"]
+    assert (
+        await door.post(f"/v1/cases/{first}/decision", withdrawn, headers={"if-match": now})
+    ).status == 200
+    day = months_later(door.clock.now().astimezone(LOCAL).date(), known().retention["DIS"] or 0)
+    door.clock.set(datetime.combine(day, time(12), LOCAL) - timedelta(days=1))
+    assert await erase_over(door.desk, door.pulse) == 0
+    assert (await door.get("/v1/retention?within_days=0", "supervisor")).body["items"] == []
+    door.clock.advance(days=1)
+    assert [await erase_over(door.desk, door.pulse) for _ in range(3)] == [1, 1, 0]
+    assert [(await door.get(f"/v1/cases/{one}")).status for one in (first, merged)] == [404, 404]

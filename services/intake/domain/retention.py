@@ -22,8 +22,9 @@ SHORTEST_MONTH: Final = timedelta(days=3)
 
 
 def erased_on(case: Case, periods: Periods) -> date | None:
-    """The local day on which a case is erased by itself, its holds aside; None while it has no end, or its
-    kind no period."""
+    """The local day on which a case is erased by itself, its holds aside, and one that was merged at the
+    earliest, for it stays as long as the case that took it in. None while it has no end, or its kind no
+    period."""
     months = periods.get(case.facts.kind)
     if case.end is None or months is None:
         return None
@@ -77,10 +78,11 @@ def _misfits(case: Case, command: ChangeHolds) -> Iterator[FieldError]:
 
 
 def told(case: Case, periods: Periods, version: int) -> dict[str, Any]:
-    """The case with its holds and the day on which it is erased by itself."""
-    day = erased_on(case, periods)
+    """The case with its holds and the day on which it is erased by itself; none while another act or case
+    decides on it."""
+    day = None if case.holds or case.stage == "merged" else erased_on(case, periods)
     return {
         **answer(case, version),
         "holds": list(case.holds),
-        "erased_on": day.isoformat() if day and not case.holds else None,
+        "erased_on": day.isoformat() if day else None,
     }

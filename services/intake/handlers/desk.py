@@ -42,7 +42,8 @@ class Query:
 
     `sealed`, `open_kinds` and `portal` say which cases the caller may know of; no others than `case_ids` are
     looked at. `phones`, `last_fours` and `respondents` are hashes; `registered_from` and `registered_to` are
-    local days, both included; `ended` is by kind the instant before which a case must have ended.
+    local days, both included; `ended` is by kind the instant before which a case must have ended, and the one
+    that took it in must be erased.
     """
 
     districts: frozenset[str]

@@ -208,7 +208,10 @@ def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[date
 
 _ENDED: Final = """coalesce(x.closed_at, c.ended_at) < (
     select at from unnest({}::text[], {}::timestamptz[]) as t (kind, at) where kind = coalesce(c.kind, '')
-)"""
+) and (c.state <> 'merged' or exists (
+    select from intake_case first where first.case_id = c.merged_into and first.state = 'erased'
+))"""
+"""What was merged is kept as long as the case that took it in."""
 
 BEFORE_ALL: Final = (datetime(1, 1, 1, tzinfo=UTC), 0, 0)
 """A place before every audit entry."""
