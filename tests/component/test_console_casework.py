@@ -382,6 +382,16 @@ async def test_a_case_without_a_kind_shows_what_its_text_suggests(
     assert "纠纷调解 80%（邻居）" in text
 
 
+async def test_a_case_shows_a_danger_that_nobody_has_flagged(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    farewell = {"code": "SELF_HARM", "score": 0.9, "because": ["猫送人了"]}
+    there(house, possible_flags=[farewell])
+    text = (await page(operator, f"/cases/{CASE}"))[1]
+    assert "可能的风险（系统没有标记，请核实）" in text
+    assert "（猫送人了）" in text
+
+
 async def test_a_dispatcher_prints_the_notice_of_a_decision(
     house: House, browser: aiohttp.ClientSession
 ) -> None:

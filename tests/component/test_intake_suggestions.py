@@ -215,6 +215,23 @@ async def test_what_was_amended_is_suggested_for_anew(door: Door) -> None:
     assert told["categories"][0]["code"] == "D02"
 
 
+async def test_whoever_decides_on_a_case_is_told_of_a_danger_that_no_flag_says(door: Door) -> None:
+    farewell = "楼上太吵，投诉过三次没人管。没关系了，猫送人了，东西也分完了，谢谢你们听我说完。"
+    case_id = (await door.register(narrative=farewell, kind="DIS")).body["case_id"]
+
+    async def possible() -> list[str]:
+        return [one["code"] for one in (await door.get(f"/v1/cases/{case_id}")).body["possible_flags"]]
+
+    assert await possible() == ["SELF_HARM"]
+    assert (await door.post(f"/v1/cases/{case_id}/flags", {"add": ["SELF_HARM"]})).status == 200
+    assert await possible() == []
+    other = (await door.register(narrative=farewell, kind="DIS")).body["case_id"]
+    withdrawn = {"action": "withdraw"}
+    ended = await door.post(f"/v1/cases/{other}/decision", withdrawn, headers={"if-match": '"1"'})
+    assert ended.status == 200, ended.body
+    assert (await door.get(f"/v1/cases/{other}")).body["possible_flags"] == []
+
+
 async def test_nothing_is_suggested_for_what_was_erased_meanwhile(door: Door) -> None:
     case_id = UUID((await door.register(narrative="老板拖欠三个月工资不发")).body["case_id"])
     async with door.database.transaction() as tx:

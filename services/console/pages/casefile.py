@@ -77,14 +77,12 @@ def _attachment(file: Mapping[str, Any], roles: frozenset[str], words: Words) ->
 
 
 def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
-    """What the text of a case without a kind suggests, each with what speaks for it."""
+    """What a text suggests that nobody has decided on yet, each with what speaks for it."""
+    possible = "；".join(f"{flag['word']}（{flag['because']}）" for flag in words.possible(intake))
     told = intake.get("suggested")
-    if not told:
-        return []
-    possible = "；".join(f"{flag['word']}（{flag['because']}）" for flag in words.possible(told))
     choices = [
         (label, "；".join(f"{offer['word']} {offer['share']}（{offer['because']}）" for offer in offers))
-        for _, label, offers in words.choices(told)
+        for _, label, offers in (words.choices(told) if told else ())
         if offers
     ]
     return [("可能的风险（系统没有标记，请核实）", possible)] * bool(possible) + choices

@@ -103,7 +103,7 @@ class Words:
         }
 
     def possible(self, told: Mapping[str, Any]) -> list[dict[str, str]]:
-        """Flags that nobody raised and that a person should look for; older suggestions know of none."""
+        """Flags that nobody raised and that a person should look for; an older intake knows of none."""
         return [self._offer("flags", one) for one in told.get("possible_flags", ())]
 
     def choices(self, told: Mapping[str, Any]) -> list[tuple[str, str, list[dict[str, str]]]]:

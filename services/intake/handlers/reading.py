@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,18 +30,23 @@ _LAST_FOUR: Final = re.compile(r"\d{4}")
 
 
 async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any], int]:
-    """A case with its personal fields masked, and its version; without a kind, what its text suggests."""
+    """A case with its personal fields masked, and its version; without a kind, what its text suggests, and
+    before it is decided on the dangers that its text may tell and no flag says."""
     outcome = await desk.shell.submit(work(LOOK, case_id, Look(), asked))
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
     hidden = desk.known.flags.hide_contact(await _flags(desk, case_id, outcome.body))
     hide = hidden and asked.actor.roles.isdisjoint(SUPERVISORS)
-    shown = masked(desk.vault.open(kept), outcome.body["grid"], hide_applicant=hide)
+    said, told = desk.vault.open(kept), outcome.body
+    shown = {**told, **masked(said, told["grid"], hide_applicant=hide)}
     if asked.actor.portal is not None:
-        return {**outcome.body, **shown}, outcome.version
-    suggested = await desk.suggested.of(case_id) if outcome.body["kind"] is None else None
-    return {**outcome.body, **shown, "suggested": suggested}, outcome.version
+        return shown, outcome.version
+    shown["suggested"] = await desk.suggested.of(case_id) if told["kind"] is None else None
+    undecided = told["state"] == "registered"
+    possible = desk.known.dangers.possible(said.story["narrative"], told["flags"]) if undecided else []
+    shown["possible_flags"] = [asdict(one) for one in possible]
+    return shown, outcome.version
 
 
 async def _flags(desk: Desk, case_id: UUID, told: Mapping[str, Any]) -> Sequence[str]:

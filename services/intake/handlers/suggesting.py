@@ -58,8 +58,8 @@ async def follow(desk: Desk, pulse: Pulse) -> None:
 async def suggest_missing(desk: Desk) -> int:
     """Suggest for the next cases that came without a kind; how many there were.
 
-    Kinds, categories, lawful routes and flags that are possible, and grids where the place is not known:
-    what else is suggested depends on who asks.
+    Kinds, categories and lawful routes, and grids where the place is not known: what else is suggested
+    depends on who asks, and when.
     """
     case_ids = await desk.suggested.lacking(AT_ONCE)
     cases, kept = await desk.views.cases(case_ids), await desk.views.all_kept(case_ids)
@@ -67,7 +67,6 @@ async def suggest_missing(desk: Desk) -> int:
     for case_id in cases.keys() & kept.keys():
         case, story = cases[case_id], desk.vault.open(kept[case_id]).story
         lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
-        lists["possible_flags"] = desk.known.dangers.possible(story["narrative"], case.facts.flags)
         if case.facts.grid is None:
             lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
         made[case_id] = _told(lists)
