@@ -32,11 +32,11 @@ class Run:
 
 async def measure(say: Say) -> Section:
     """Rising rates up to the knee, then the floor under intake."""
-    await _run(100, 4, say)  # warms up
+    await run_at(100, 4, say)  # warms up
     runs: list[Run] = []
     rate, failures = FIRST_RATE, 0
     while failures < 2:
-        run = await _run(rate, 20 if long() else 8, say)
+        run = await run_at(rate, 20 if long() else 8, say)
         runs.append(run)
         failures = 0 if run.borne else failures + 1
         rate += STEP if run.borne else 0
@@ -66,10 +66,11 @@ async def measure(say: Say) -> Section:
 
 async def fill(say: Say) -> None:
     """A backlog for those who read what intake tells."""
-    await _run(FIRST_RATE, 20, say)
+    await run_at(FIRST_RATE, 20, say)
 
 
-async def _run(rate: float, seconds: float, say: Say) -> Run:
+async def run_at(rate: float, seconds: float, say: Say) -> Run:
+    """Registrations at a rate, at intake's door."""
     token = tokens.issue("operator", "bench-operator")
     url = Installation.current().url("intake") + "/v1/cases"
     before = processes.cpu()

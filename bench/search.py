@@ -6,18 +6,19 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import aiohttp
 import asyncpg
 
-from bench import million
+from bench import intake, million
 from bench.figures import Row, Say, Section, at_most, quantile
 from bench.million import Told
 from libs.db.dsn import of_database
 from libs.privacy.searchtokens import Tokens
 from ops import tokens
-from ops.demo.stage import supervised
+from ops.demo.stage import environment, own_home, supervised
 from ops.installation import Installation
 from ops.stack.home import Home
 from ops.stack.prepare import database_name
@@ -30,6 +31,10 @@ TIMES, TIMES_COLD = 300, 100
 PARTS: Final = "--only=postgres,kafka,intake"
 DEEP: Final = 20
 WARM_MS, COLD_MS, SUGGESTION_MS = 40.0, 80.0, 50.0
+RATE, SECONDS, TURNS = 150.0, 6.0, 4
+"""Registrations a second, and how often in turn for how long, after one turn that warms up."""
+FLAT: Final = 1.1
+"""So many times the processor may a registration take beside all cases."""
 
 Body = dict[str, Any]
 
@@ -40,6 +45,7 @@ def measure(say: Say) -> Section:
         known = asyncio.run(million.fill(CASES, say))
         sizes = asyncio.run(_sizes())
         warm = asyncio.run(_warm(known, say))
+        flat = _flat(say)
     cold = []
     for number, (name, ask) in enumerate(COLD.items()):
         evict(Home.from_environment().root)
@@ -47,7 +53,9 @@ def measure(say: Say) -> Section:
             took = asyncio.run(_timed("/v1/cases/search", _asked(known, ask, TIMES_COLD, 100 + number)))
         cold.append(_row(f"{name}, cold", took, COLD_MS))
         say(f"  {name}, cold: p99 {quantile(took, 0.99) * 1e3:.1f} ms")
-    return Section("search", f"Search with {CASES:,} cases", [*warm, *cold, _tokenising()], [*sizes, *NOTES])
+    return Section(
+        "search", f"Search with {CASES:,} cases", [*warm, *cold, *flat, _tokenising()], [*sizes, *NOTES]
+    )
 
 
 def _phone(told: Told, _: random.Random) -> Body:
@@ -101,6 +109,8 @@ NOTES: Final = (
     "Cold: PostgreSQL, Kafka and intake stopped, the database's files put out of the machine's memory, all"
     f" started again, then {TIMES_COLD} different searches; the first of them meet empty caches. Warm:"
     f" {TIMES} searches after as many.",
+    f"Registrations: {TURNS} times {SECONDS:.0f} s at {RATE:.0f} a second in turn at two stacks at work,"
+    " the median of each; intake, PostgreSQL, Kafka and supervisor, without the load generator.",
     "The index of tokens was built after the rows were copied; cases that come in one by one are sorted into"
     " it every five seconds.",
 )
@@ -119,6 +129,25 @@ async def _warm(known: Sequence[Told], say: Say) -> list[Row]:
     drafts = await _timed("/v1/suggestions", _asked(known, _draft, TIMES, 40))
     rows.append(_row("suggestions of a draft, with duplicates and clusters", drafts, SUGGESTION_MS))
     return rows
+
+
+def _flat(say: Say) -> list[Row]:
+    """What a registration costs beside all these cases and beside none, in turn."""
+    beside: dict[str, list[float]] = {"none": [], f"{CASES:,} cases": []}
+    full = {name: os.environ[name] for name in ("HESHI_HOME", "HESHI_PORT_BASE")}
+    with own_home():
+        fresh = {name: os.environ[name] for name in full}
+        with supervised(PARTS):
+            for _ in range(1 + TURNS):
+                for place, spent in zip((fresh, full), beside.values(), strict=True):
+                    with environment(place):
+                        run = asyncio.run(intake.run_at(RATE, SECONDS, say))
+                    spent.append(sum(run.cpu.values()) - run.cpu["load generator"])
+    none, many = (median(spent[1:]) for spent in beside.values())
+    return [
+        Row(f"processor of a registration beside {name}", f"{spent * 1e3:.2f} ms")
+        for name, spent in zip(beside, (none, many), strict=True)
+    ] + [at_most("the second over the first", many / none, FLAT, "times", 2)]
 
 
 def _row(name: str, took: Sequence[float], limit: float) -> Row:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ops.stack.child import launched
@@ -42,13 +42,21 @@ def _check(state: StackState, home: Home) -> None:
 def own_home() -> Iterator[None]:
     """A fresh state folder, named by this process's environment with free ports; it goes with the block."""
     folder = tempfile.mkdtemp(prefix="heshi-")
-    own = {"HESHI_HOME": folder, "HESHI_PORT_BASE": str(free_base())}
+    try:
+        with environment({"HESHI_HOME": folder, "HESHI_PORT_BASE": str(free_base())}):
+            yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def environment(own: Mapping[str, str]) -> Iterator[None]:
+    """These variables name this process's stack while the block runs, and no addresses of another one."""
     before = {name: os.environ.pop(name, None) for name in (*own, *GIVEN)}
     os.environ.update(own)
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
