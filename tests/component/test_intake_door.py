@@ -97,6 +97,16 @@ async def test_no_personal_word_lies_open_in_any_table(door: Door) -> None:
     assert [word for word in secrets if word in everything or word.encode().hex() in everything] == []
 
 
+async def test_a_danger_that_a_reminder_tells_of_is_flagged(door: Door) -> None:
+    case_id = (await door.register()).body["case_id"]
+    again = {"text": "再不解决我就跳楼"}
+    for _ in range(2):
+        told = await door.post(f"/v1/cases/{case_id}/reminders", again, headers={"idempotency-key": "r"})
+        assert (told.status, told.body["flags"]) == (200, ["SELF_HARM"])
+    case = (await door.get(f"/v1/cases/{case_id}")).body
+    assert (case["reminders"], case["flags"]) == (1, ["SELF_HARM"])
+
+
 async def test_the_dossier_opens_for_its_readers_alone(door: Door) -> None:
     answer = await door.register(
         applicant={**WHO, "language": "ii"}, consents=SHARED, kind="DIS", decision={"action": "accept"}

@@ -115,8 +115,8 @@ def amend(case: Case | None, command: Amend, moment: Moment) -> Decision[Case]:
     """
     case = visible(case, moment.actor)
     require(moment.actor, REGISTRARS, case)
-    if case.stage not in IN_HAND:
-        raise ForbiddenAction(state=case.stage, allowed=[])
+    if case.state not in IN_HAND:
+        raise ForbiddenAction(state=case.state, allowed=[])
     _check_kind(case, command.judgement.facts)
     if not command.changed:
         return Decision(case, reply=answer(case, moment.version))

@@ -26,8 +26,9 @@ from services.intake.domain.reference import Reference
 from services.intake.domain.statement import flag_faults
 
 IN_HAND: Final = frozenset({"registered", "accepted"})
-"""While the matter is here, or with those whom intake's flags bind."""
+"""While the matter is here, or with those who are told what changes in it."""
 UNFINISHED: Final = IN_HAND | {"forwarded"}
+"""While somebody works on the matter: a danger to a person is the centre's duty wherever the matter lies."""
 
 
 class DossierOutdated(Exception):
@@ -53,8 +54,8 @@ def change_flags(case: Case | None, command: ChangeFlags, moment: Moment) -> Dec
     """
     case = visible(case, moment.actor)
     require(moment.actor, SUPERVISORS if command.remove else REGISTRARS, case)
-    if case.stage not in IN_HAND:
-        raise ForbiddenAction(state=case.stage, allowed=[])
+    if case.state not in UNFINISHED:
+        raise ForbiddenAction(state=case.state, allowed=[])
     if faults := list(_flag_misfits(case, command)):
         raise Invalid(errors=faults)
     rules, before = command.known.flags, case.facts
@@ -134,8 +135,8 @@ def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]
     case = visible(case, moment.actor)
     require(moment.actor, SUPERVISORS, case)
     held = command.known.flags.holds_back(case.facts.flags) and not case.facts.released
-    if case.stage != "accepted" or not held:
-        raise ForbiddenAction("no flag holds this case back", state=case.stage, allowed=[])
+    if case.state != "accepted" or not held:
+        raise ForbiddenAction("no flag holds this case back", state=case.state, allowed=[])
     case = case.with_facts(released=True).noted(command.note)
     event = CaseReleased(**header(case), case=case.told_facts())
     return Decision(
@@ -148,29 +149,30 @@ def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """The citizen asks again, with or without new facts; the text is sealed."""
+    """The citizen asks again, with or without new facts; the text is sealed. `danger`: the flags it tells."""
 
     new_facts: bool
     note: Note | None
+    danger: ChangeFlags | None = None
 
 
 def remind(case: Case | None, command: Remind, moment: Moment) -> Decision[Case]:
-    """Count a reminder (催办). One for a merged case belongs to the case that took it in: 409 names it."""
+    """Count a reminder (催办). One for a merged case belongs to the case that took it in: 409 names it; what
+    comes after a case was closed is a matter of its own, registered and related to it."""
     case = visible(case, moment.actor)
     require(moment.actor, REGISTRARS, case)
-    if case.stage not in UNFINISHED:
+    if case.state not in UNFINISHED:
         into = str(case.merged_into) if case.merged_into else None
-        raise ForbiddenAction(state=case.stage, allowed=[], merged_into=into)
+        raise ForbiddenAction(state=case.state, allowed=[], merged_into=into)
     case = replace(case, reminders=case.reminders + 1).noted(command.note)
     event = CaseReminded(
         **header(case), count=case.reminders, new_facts=command.new_facts and not case.secret
     )
-    return Decision(
-        case,
-        [event],
-        reply=answer(case, moment.version + 1),
-        audit=audited("case.reminded", case, count=case.reminders),
-    )
+    audit = audited("case.reminded", case, count=case.reminders)
+    if command.danger is None:
+        return Decision(case, [event], reply=answer(case, moment.version + 1), audit=audit)
+    flagged = change_flags(case, command.danger, replace(moment, version=moment.version + 1))
+    return replace(flagged, events=[event, *flagged.events], audit=[*audit, *flagged.audit])
 
 
 @dataclass(frozen=True, slots=True)

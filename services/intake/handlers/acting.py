@@ -1,5 +1,6 @@
 """What people do to a case that exists. The door's command becomes a sealed one; the domain decides it."""
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from services.intake.domain.flagging import (
     release,
     remind,
 )
+from services.intake.domain.flags import Entered
 from services.intake.domain.objecting import TakeBack, take_back
 from services.intake.domain.relating import Relate, relate
 from services.intake.domain.retention import ChangeHolds, change_holds
@@ -77,14 +79,11 @@ async def objected(desk: Desk, case_id: UUID, objection: Objection, asked: Asked
 async def flag(desk: Desk, case_id: UUID, change: FlagChange, asked: Asked) -> Outcome:
     """Raise and lower flags. Where they decide what the dossier shows, it is sealed anew with them."""
     text = await noted(desk, case_id, "flags", change.reason, asked)
-    for _ in range(RESEALS):
-        dossier = await _resealed(desk, case_id, change)
-        command = ChangeFlags(desk.known, change.add, change.remove, text, dossier)
-        try:
-            return await act(desk, CHANGE_FLAGS, case_id, command, asked)
-        except DossierOutdated:
-            continue
-    raise Busy(retry_after=1)
+
+    def command(dossier: State | None) -> ChangeFlags:
+        return ChangeFlags(desk.known, change.add, change.remove, text, dossier)
+
+    return await _resealing(desk, CHANGE_FLAGS, case_id, command, change, asked)
 
 
 async def let_go(desk: Desk, case_id: UUID, request: Release, asked: Asked) -> Outcome:
@@ -94,9 +93,15 @@ async def let_go(desk: Desk, case_id: UUID, request: Release, asked: Asked) -> O
 
 
 async def reminded(desk: Desk, case_id: UUID, reminder: Reminder, asked: Asked) -> Outcome:
-    """Record that the citizen asked again."""
+    """Record that the citizen asked again; the flags of a danger that is told by it are raised."""
     text = await noted(desk, case_id, "reminder", reminder.text, asked)
-    return await act(desk, REMIND, case_id, Remind(reminder.new_facts, text), asked)
+    change = FlagChange(add=desk.known.flags.judge(reminder.text or "", Entered()).flags)
+
+    def command(dossier: State | None) -> Remind:
+        danger = ChangeFlags(desk.known, change.add, (), None, dossier) if change.add else None
+        return Remind(reminder.new_facts, text, danger)
+
+    return await _resealing(desk, REMIND, case_id, command, change, asked)
 
 
 async def connected(desk: Desk, case_id: UUID, relation: Relation, asked: Asked) -> Outcome:
@@ -132,6 +137,25 @@ async def noted(desk: Desk, case_id: UUID, act: str, text: str | None, asked: As
         return None
     key = desk.vault.key_of(kept)
     return note(key, desk.new_id(), act, asked.at, asked.actor.label(), text)
+
+
+async def _resealing(
+    desk: Desk,
+    use_case: UseCase[Case, Any],
+    case_id: UUID,
+    command: Callable[[State | None], Any],
+    change: FlagChange,
+    asked: Asked,
+) -> Outcome:
+    """Submit an act that changes flags, with the dossier that goes with them, until no other act comes
+    between."""
+    for _ in range(RESEALS):
+        dossier = await _resealed(desk, case_id, change)
+        try:
+            return await act(desk, use_case, case_id, command(dossier), asked)
+        except DossierOutdated:
+            continue
+    raise Busy(retry_after=1)
 
 
 async def _resealed(desk: Desk, case_id: UUID, change: FlagChange) -> State | None:

@@ -144,6 +144,12 @@ def test_a_lowered_flag_stays_lowered_while_its_words_stand() -> None:
     assert kept(amending(case, told, headcount=2)).facts.flags == ()
 
 
+def test_a_closed_case_is_not_amended() -> None:
+    with pytest.raises(ForbiddenAction) as refused:
+        amending(replace(accepted(), closed_at=NOW), {"kind": "DIS"}, amount_fen=100)
+    assert refused.value.extra["state"] == "closed"
+
+
 def test_what_was_decided_and_drawn_stays() -> None:
     before = accepted().facts
     after = kept(amending(accepted(), {"kind": "DIS"}, amount_fen=100)).facts

@@ -112,7 +112,28 @@ def test_a_flag_that_stands_already_changes_nothing() -> None:
     assert decision.reply["version"] == 1
 
 
-@pytest.mark.parametrize("stage", ["refused", "forwarded", "merged", "withdrawn"])
+def test_a_danger_in_a_matter_that_another_body_has_is_the_centres_too() -> None:
+    case = kept(change_flags(replace(registered(), stage="forwarded"), change(("SELF_HARM",)), moment()))
+    assert case.facts.flags == ("SELF_HARM",)
+    assert case.deadlines["RISK-CRISIS-NOW"].open
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda case: change_flags(case, change(("COLLECTIVE",)), moment()),
+        lambda case: remind(case, Remind(new_facts=True, note=note()), moment()),
+        lambda case: release(case, LetGo(known(), note()), moment("supervisor")),
+    ],
+    ids=["flags", "remind", "release"],
+)
+def test_what_comes_after_a_case_was_closed_is_a_matter_of_its_own(act: Any) -> None:
+    with pytest.raises(ForbiddenAction) as refused:
+        act(replace(accepted(narrative="他拿刀"), closed_at=NOW))
+    assert refused.value.extra["state"] == "closed"
+
+
+@pytest.mark.parametrize("stage", ["refused", "merged", "withdrawn"])
 def test_a_finished_case_takes_no_flag(stage: Any) -> None:
     with pytest.raises(ForbiddenAction):
         change_flags(replace(registered(), stage=stage), change(("COLLECTIVE",)), moment())
