@@ -5,19 +5,14 @@ What runs of characters say for each red flag was learned from labelled texts (`
 """
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from services.intake.domain.suggesting import Suggestion, Weights
-from services.intake.domain.text import fold, runs, shown, straightened
+from services.intake.domain.suggesting import Suggestion, Weights, clauses
+from services.intake.domain.text import fold, shown
 
 SIZES: Final = (1, 2, 3)
 """Lengths of the runs of characters that are weighed."""
-TELLING: Final = 2
-"""Passages that are shown with a danger: the most telling ones."""
-
-_CLAUSE: Final = re.compile(r"[^，。！？；：、,.!?;:]+")
 
 
 class SecondLook:
@@ -33,9 +28,9 @@ class SecondLook:
 
         Scores rank: they are likelihoods only where half of all texts tell of the danger.
         """
-        said = self.sums(narrative)
+        said, told = self.sums(narrative), clauses(narrative, SIZES)
         found = [
-            Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._telling(narrative, flag))
+            Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._weights.telling(told, flag))
             for flag, least in self._least.items()
             if flag not in raised and said[flag] >= least
         ]
@@ -44,16 +39,6 @@ class SecondLook:
     def sums(self, narrative: str) -> dict[str, float]:
         """How much a text says for each flag: the logarithm of its odds."""
         return self._weights.sums(features(narrative))
-
-    def _telling(self, narrative: str, flag: str) -> tuple[str, ...]:
-        """The clauses that say most for a flag, in their order."""
-        clauses = dict.fromkeys(map(str.strip, _CLAUSE.findall(straightened(narrative))))
-        said = {
-            clause: sum(self._weights.of.get(run, {}).get(flag, 0.0) for run in runs(fold(clause), SIZES))
-            for clause in clauses
-        }
-        most = sorted(said, key=lambda clause: -said[clause])[:TELLING]
-        return tuple(clause for clause in clauses if clause in most and said[clause] > 0)
 
 
 def features(narrative: str) -> dict[str, float]:

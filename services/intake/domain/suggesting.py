@@ -7,11 +7,12 @@ raised by `flags.py` alone.
 """
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.intake.domain.text import Phrases, fold, outermost, shown
+from services.intake.domain.text import Phrases, fold, outermost, runs, shown, straightened
 
 GRAMS: Final = (1, 2)
 """Lengths of the runs of characters that are weighed where no phrase of ours was used."""
@@ -19,6 +20,11 @@ SHOWN: Final = 5
 """Suggestions of a list that are told; the rest helps nobody to decide."""
 LEAST: Final = 0.02
 """The score below which a suggestion is not told."""
+
+TELLING: Final = 2
+"""Passages that are shown where no phrase of ours was used: the most telling ones."""
+
+_CLAUSE: Final = re.compile(r"[^，。！？；：、,.!?;:]+")
 
 CRISIS: Final = "SELF_HARM"
 SUPPORT: Final = "PSY"
@@ -31,6 +37,16 @@ class Suggestion:
     code: str
     score: float
     because: tuple[str, ...] = ()
+
+
+Clauses = Mapping[str, Sequence[str]]
+"""The clauses of a text in their order, each with its runs of characters."""
+
+
+def clauses(narrative: str, sizes: Collection[int]) -> Clauses:
+    """The different clauses of a text, with their runs of so many characters."""
+    said = map(str.strip, _CLAUSE.findall(straightened(narrative)))
+    return {clause: list(runs(fold(clause), sizes)) for clause in said}
 
 
 class Cues:
@@ -73,6 +89,15 @@ class Weights:
                 sums[code] += value * weight
         return sums
 
+    def telling(self, clauses: Clauses, code: str) -> tuple[str, ...]:
+        """The clauses that say most for a code, in their order."""
+        said = {
+            clause: sum(self.of[run].get(code, 0.0) for run in held if run in self.of)
+            for clause, held in clauses.items()
+        }
+        most = sorted(said, key=lambda clause: -said[clause])[:TELLING]
+        return tuple(clause for clause in clauses if clause in most and said[clause] > 0)
+
     def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
         """The codes and their likelihoods, which come to 1, best first."""
         sums = self.sums(features)
@@ -97,9 +122,10 @@ class Suggester:
         scored = {asked: self._scores(asked, features, by_code) for asked, by_code in found.items()}
         if CRISIS in flags:
             scored["kinds"] = [(SUPPORT, 1.0)]
+        said = clauses(narrative, GRAMS)
         return {
             asked: [
-                Suggestion(code, round(score, 3), found[asked].get(code, ()))
+                Suggestion(code, round(score, 3), found[asked].get(code) or self._telling(asked, said, code))
                 for code, score in scores[:SHOWN]
                 if score >= LEAST
             ]
@@ -113,6 +139,10 @@ class Suggester:
         if asked in self._weights:
             return self._weights[asked].scores(features)
         return ranked({code: self._said(asked, phrases) for code, phrases in by_code.items()})
+
+    def _telling(self, asked: str, said: Clauses, code: str) -> tuple[str, ...]:
+        weights = self._weights.get(asked)
+        return weights.telling(said, code) if weights else ()
 
     def features(self, narrative: str) -> dict[str, float]:
         """What a text shows to the weights."""

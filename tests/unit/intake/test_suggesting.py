@@ -44,6 +44,11 @@ def test_the_best_come_first_and_no_more_than_help_to_decide() -> None:
     assert len(scores) <= SHOWN
 
 
+def test_where_no_phrase_was_used_the_passages_that_say_most_are_the_reason() -> None:
+    (best, *_) = known().suggester.suggest("上去敲门没用。天天半夜拖椅子拍皮球。今天是星期三")["kinds"]
+    assert (best.code, "天天半夜拖椅子拍皮球" in best.because) == ("DIS", True)
+
+
 def test_a_lawful_route_is_suggested_by_its_phrases_alone() -> None:
     assert suggested("lawful_routes", "法院已经判决，我不服")[0] == "R1"
     assert suggested("lawful_routes", "楼上漏水") == []
