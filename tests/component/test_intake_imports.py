@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.clocks.calendar import LOCAL
 from libs.db.pool import Database
 from libs.runtime.loops import Pulse
 from libs.tables.limits import Limits
@@ -54,9 +55,11 @@ async def test_each_row_is_a_case_of_its_sender(desk: Desk, file: bytes, media: 
 
 async def test_a_matter_counts_from_the_time_at_which_its_file_came(desk: Desk) -> None:
     answer = await desk.send(csv_file(row(1)))
-    desk.door.clock.advance(hours=5)
+    day = desk.door.clock.now().astimezone(LOCAL).date().isoformat()
+    desk.door.clock.advance(days=2)
     await desk.work()
-    [found] = (await desk.door.get("/v1/cases")).body["items"]
+    of_that_day = f"/v1/cases?registered_from={day}&registered_to={day}"
+    [found] = (await desk.door.get(of_that_day)).body["items"]
     assert found["registered_at"] == answer.body["received_at"]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.db.work import Actor, Moment, Outcome, UseCase, Work
 from libs.web.errors import Busy, FieldError, Forbidden, Invalid, NotFound
-from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed, visible
+from services.intake.domain.case import SEALED_KIND, Case, Origin, Sealed, dated_id, visible
 from services.intake.domain.children import (
     ParentChanged,
     RegisterChild,
@@ -112,7 +112,8 @@ def sealed(
     desk: Desk, said: Statement, told: Personal, judgement: Judgement, district: str, asked: Asked
 ) -> dict[str, Any]:
     """The fields of `Register`: a new id and key, what was said sealed under it, and the ruling if any."""
-    case_id, key, ruling, known = desk.new_id(), desk.vault.new_key(), said.decision, desk.known
+    case_id, key = dated_id(asked.at, desk.new_id()), desk.vault.new_key()
+    ruling, known = said.decision, desk.known
     return {
         "known": known,
         "case_id": case_id,

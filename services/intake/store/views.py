@@ -18,8 +18,8 @@ from services.intake.store import traces
 from services.intake.store.rows import CASES, case_of
 
 CLOCKS_APART: Final = timedelta(hours=1)
-"""So far may the clock that made an id be from the one that dated the case. The range of ids only spares
-looking at all others; the date decides."""
+"""So far may the clock that made an older id be from the one that dated the case. The range of ids only
+spares looking at all others; the date decides."""
 
 
 class IntakeViews:

@@ -1,13 +1,16 @@
 """What holds for any text that anybody types."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import RFC_4122
 
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from uuid_utils.compat import uuid7
 
 from libs.web.errors import Refusal
+from services.intake.domain.case import dated_id, first_id
 from services.intake.domain.disclosure import masked
 from services.intake.domain.flags import Entered
 from services.intake.domain.people import personal
@@ -104,3 +107,14 @@ def test_whatever_is_typed_suggestions_are_ranked_and_name_only_what_stands_ther
         assert scores == sorted(scores, reverse=True)
         assert all(0 < score <= 1 for score in scores)
         assert all(fold(phrase) in folded for offer in offers for phrase in offer.because)
+
+
+@given(at=st.integers(0, 4_000_000_000).map(lambda at: datetime.fromtimestamp(at, UTC)))
+def test_an_id_holds_the_instant_of_its_case_and_the_order_in_which_it_was_made(at: datetime) -> None:
+    fresh = [uuid7() for _ in range(20)]
+    made = [dated_id(at, one) for one in fresh]
+    assert made == sorted(made)
+    assert len({*made}) == len(fresh)
+    assert {(one.version, one.variant, one.int >> 80) for one in made} == {
+        (7, RFC_4122, first_id(at).int >> 80)
+    }
