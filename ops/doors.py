@@ -31,6 +31,12 @@ class Refused(StackError):
         self.status = status
 
 
+def refusal(name: str, status: int, problem: Mapping[str, Any]) -> str:
+    """What a service (`name`) refused and why, with a line for each field that is at fault."""
+    faults = [f"\n  {error['pointer']}: {error['detail']}" for error in problem.get("errors", ())]
+    return f"{name} refused ({status} {problem['code']}): {problem['title']}." + "".join(faults)
+
+
 class Doors:
     """The doors of one service, in one role and district."""
 
@@ -74,8 +80,7 @@ class Doors:
                 f"{name} does not answer at {self._url}: start it, see `heshi status`."
             ) from error
         if answer.status >= 400:
-            told = f"{name} refused ({answer.status} {content['code']}): {content['title']}."
-            raise Refused(told, answer.status)
+            raise Refused(refusal(name, answer.status, content), answer.status)
         return content
 
     async def items(self, path: str, **query: str) -> AsyncIterator[Any]:

@@ -52,6 +52,7 @@ _TEXTS: dict[str, Title] = {
     "timezone_aware": Title("时间应带时区", "the time needs its zone"),
     "required": Title("必填", "required"),
     "unknown_code": Title("未知代码", "not a code that is in use"),
+    "invalid_phone": Title("不是完整的电话号码", "not a whole phone number"),
     "other_district": Title("不属于该行政区", "of another district"),
     "twice": Title("重复", "given twice"),
     "must_be_written": Title("须为书面形式", "must be in writing"),
