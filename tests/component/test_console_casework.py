@@ -532,6 +532,27 @@ async def test_a_search_says_what_is_wrong_with_it_and_where_to_look_on(
     assert 'name="after" value="more"' in text
 
 
+async def test_the_texts_of_acts_stand_on_the_page_of_who_may_read_them(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house)
+    note = {
+        "note_id": OTHER,
+        "at": "2026-02-05T10:12:00+08:00",
+        "actor": "staff:operator",
+        "act": "reminder",
+        "text": SCRIPT,
+    }
+    notes = ("intake", "GET", f"/v1/cases/{CASE}/notes")
+    house.services.answers[notes] = Answer({"items": [note], "next": "more"})
+    _, text, _ = await page(operator, f"/cases/{CASE}")
+    for shown in ("办理说明", "<time>2月5日 10:12</time>催办，operator", "仅列出最早的 1 条"):
+        assert shown in text
+    assert SCRIPT not in text
+    house.services.answers[notes] = Forbidden()
+    assert "办理说明" not in (await page(operator, f"/cases/{CASE}"))[1]
+
+
 FILE = "019c2b6e-7001-7001-8001-0000000000f1"
 FILES = f"/v1/cases/{CASE}/attachments"
 

@@ -182,6 +182,10 @@ ACTS: Final[Mapping[str, tuple[str, Act]]] = {
     ),
     "POST /v1/persons/file": ("case.revealed", filed),
     "GET /v1/cases/{case_id}": ("case.read", staff("GET", "/v1/cases/{case_id}", None)),
+    "GET /v1/cases/{case_id}/notes": (
+        "case.notes_read",
+        staff("GET", "/v1/cases/{case_id}/notes", None),
+    ),
     "GET /v1/cases/{case_id}/notice": ("case.notice_printed", noticed),
     "POST /v1/imports": ("import.received", imported),
     "GET /v1/imports/{import_id}/errors": ("import.errors_read", faults_read),
@@ -268,6 +272,10 @@ async def test_an_auditor_reads_who_saw_what_of_a_case(door: Door) -> None:
     (note,) = await door.rows("select note_id from note where act = 'reveal'")
     assert told[2]["detail"] == {"purpose": str(note["note_id"])}
     assert told[0]["at"].endswith("+08:00")
+    door.clock.advance(seconds=1)
+    (purpose,) = (await door.get(f"/v1/cases/{case_id}/notes", "auditor")).body["items"]
+    assert (purpose["note_id"], purpose["act"], purpose["text"]) == (str(note["note_id"]), "reveal", "回拨")
+    assert (await trail(door, case_id))[-1]["seen"] == "masked"
 
 
 async def test_the_trail_goes_on_page_by_page(door: Door) -> None:

@@ -164,6 +164,31 @@ async def test_a_case_is_read_masked_and_revealed_for_a_purpose(door: Door) -> N
     assert json.loads(detail) == {"purpose": str(note["note_id"])}
 
 
+async def test_the_texts_of_acts_are_read_again_masked_and_page_by_page(door: Door) -> None:
+    path = f"/v1/cases/{(await door.register(kind='DIS', applicant=WHO)).body['case_id']}"
+    await door.post(f"{path}/flags", {"add": ["VULNERABLE"], "reason": "家中有老人"})
+    await door.post(f"{path}/reveal", {"purpose": "回拨"}, "supervisor")
+    door.clock.advance(seconds=1)
+    await door.post(f"{path}/reminders", {"text": "周小川改用13800000002"})
+    first = (await door.get(f"{path}/notes?limit=1")).body
+    (flags,) = first["items"]
+    assert flags == {
+        "note_id": flags["note_id"],
+        "at": flags["at"],
+        "actor": "staff:somebody",
+        "act": "flags",
+        "text": "家中有老人",
+    }
+    last = (await door.get(f"{path}/notes?limit=1&after={first['next']}")).body
+    assert [(one["act"], one["text"]) for one in last["items"]] == [("reminder", "周**改用****")]
+    assert last["next"] is None
+    all_texts = (await door.get(f"{path}/notes", "supervisor")).body["items"]
+    assert [one["act"] for one in all_texts] == ["flags", "reveal", "reminder"]
+    plain = (await door.post(f"{path}/reveal", {"purpose": "核对"}, "supervisor")).body["notes"]
+    assert [one["text"] for one in plain] == ["家中有老人", "回拨", "周小川改用13800000002", "核对"]
+    assert (await door.get(f"{path}/notes", "auditor", districts=("990102",))).status == 404
+
+
 async def test_secrecy_shows_the_applicant_to_a_supervisor_alone(door: Door) -> None:
     answer = await door.register(applicant=WHO, narrative="请保密")
     path = f"/v1/cases/{answer.body['case_id']}"

@@ -157,6 +157,15 @@ async def test_the_file_of_a_person_holds_all_that_was_said_and_each_case_is_aud
     )
     assert told.body["cases"][0]["attachments"] == []
     assert [former["narrative"] for former in first["former"]] == ["老板跑路，三个月工资没给"]
+    texts = [(note["act"], note["text"]) for note in first["notes"]]
+    assert texts[:-1] == [
+        ("amend", "备注甲乙"),
+        ("flags", "备注甲乙"),
+        ("reminder", "再次来电"),
+        ("reveal", "核对身份"),
+        ("withdraw", "备注甲乙"),
+    ]
+    assert texts[-1] == ("reveal", "本人查阅")
     seen = await door.rows(
         "select case_id from audit where action = 'case.revealed' and case_id = any($1)",
         [UUID(case_id), UUID(second)],

@@ -285,6 +285,7 @@ async def test_a_portal_does_not_ask_by_what_staff_think(door: Door, query: str,
         ("POST", "/children", {"kind": "CON"}),
         ("POST", "/duties", {"rule": "PET-NOTICE"}),
         ("POST", "/reveal", {"purpose": "核对"}),
+        ("GET", "/notes", None),
     ],
 )
 async def test_a_portal_does_nothing_else(door: Door, method: str, path: str, body: Any) -> None:

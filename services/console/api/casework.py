@@ -28,8 +28,8 @@ from services.console.api.common import (
 from services.console.domain.access import Account
 from services.console.domain.acts import ACTS, CaseAct, notice_offered, offered
 from services.console.domain.entry import NUMBER
-from services.console.handlers.casework import File, act, attached, open_file, written_notice
-from services.console.pages.casefile import ACT_FIELDS, act_options, attachments, casefile, in_words
+from services.console.handlers.casework import File, act, attached, noted, open_file, written_notice
+from services.console.pages.casefile import ACT_FIELDS, act_options, attachments, casefile, in_words, notes
 from services.console.pages.words import Words, date_in_words
 
 READ_YOUR_WRITE: Final = 1.0
@@ -117,8 +117,10 @@ async def _case(
     file_fault: Refusal | None = None,
 ) -> Response:
     behind = container(request)
-    file, files = await asyncio.gather(
-        open_file(behind.services, account, case_id), attached(behind.services, account, case_id)
+    file, files, texts = await asyncio.gather(
+        open_file(behind.services, account, case_id),
+        attached(behind.services, account, case_id),
+        noted(behind.services, account, case_id),
     )
     why = refused.why if refused else file_fault
     lines, behindhand = await _lines(request, account, case_id, written)
@@ -131,6 +133,7 @@ async def _case(
         **casefile(file, behind.words),
         moments=lines,
         **attachments(files, account.roles, behind.words),
+        **notes(texts, behind.words),
         file_fault=_fault(file_fault),
         file_key=str(uuid.uuid4()),
         **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),

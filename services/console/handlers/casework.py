@@ -65,7 +65,7 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of a search."""
+    """A page of a list."""
 
     items: Sequence[Mapping[str, Any]]
     next: str | None
@@ -145,6 +145,14 @@ async def attached(services: Services, account: Account, case_id: UUID) -> Seque
     """The files of a case; None for who may not know of them, or while intake is away."""
     answer = await _if_there(services, account, "intake", _files(case_id))
     return answer.body["items"] if answer else None
+
+
+async def noted(services: Services, account: Account, case_id: UUID) -> Found | None:
+    """The first free texts that acts left on a case; None for who may not read them, or while intake is
+    away."""
+    path = f"/v1/cases/{case_id}/notes"
+    answer = await _if_there(services, account, "intake", path, {"limit": "100"})
+    return Found(answer.body["items"], answer.body["next"]) if answer else None
 
 
 async def attach(services: Services, account: Account, case_id: UUID, file: Upload, key: str) -> None:

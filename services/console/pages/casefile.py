@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from services.console.domain.acts import may_fetch, may_let_out
-from services.console.handlers.casework import File
+from services.console.handlers.casework import File, Found
 from services.console.pages.words import Vocabulary, Words, day_in_words, time_in_words
 
 ACT_FIELDS: Final[Mapping[str, str]] = {
@@ -74,6 +74,20 @@ def _attachment(file: Mapping[str, Any], roles: frozenset[str], words: Words) ->
         "fetch": file["state"] == "released" and may_fetch(roles),
         "let_out": file["state"] == "quarantined" and may_let_out(roles),
     }
+
+
+def notes(found: Found | None, words: Words) -> dict[str, Any]:
+    """The free texts of a case's acts, none for who may not read them; whether there are more."""
+    shown = [
+        {
+            "at": time_in_words(datetime.fromisoformat(note["at"])),
+            "act": words.of("notes", note["act"]),
+            "who": note["actor"].partition(":")[2],
+            "text": note["text"],
+        }
+        for note in (found.items if found else ())
+    ]
+    return {"notes": shown, "more_notes": bool(found and found.next)}
 
 
 def _suggested(intake: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:

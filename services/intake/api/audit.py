@@ -1,24 +1,20 @@
 """Who did and saw what of a case, for auditors."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.web import paging
 from libs.web.answers import json
-from libs.web.auth import staff
 from libs.web.paging import After, Limit
-from libs.web.principal import Principal
-from services.intake.api.common import desk_of
+from services.intake.api.common import Auditor, desk_of
 from services.intake.handlers import auditing
 
 TRAIL: Final = "audit"
-
-Auditor = Annotated[Principal, Depends(staff("auditor"))]
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 

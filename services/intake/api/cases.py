@@ -1,5 +1,6 @@
 """HTTP in (interfaces.md 3): parse, let in, call one handler, answer."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from libs.web.principal import Principal
 from services.intake.api.common import (
     Caller,
     Dispatcher,
+    NoteReader,
     Reader,
     Registering,
     Supervisor,
@@ -58,6 +60,7 @@ from services.intake.handlers.desk import Desk
 from services.intake.handlers.desk import Query as Wanted
 
 CASES = "cases"
+NOTES = "notes"
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 drafts = APIRouter(prefix="/v1/suggestions", tags=["cases"])
@@ -131,9 +134,25 @@ async def amend(request: Request, case_id: UUID, amendment: Amendment, caller: C
 
 @router.post("/{case_id}/reveal")
 async def reveal(request: Request, case_id: UUID, purpose: Reveal, caller: Supervisor) -> Response:
-    """One case in plain, for a purpose that stays with the audit record."""
+    """One case and its `notes` in plain, for a purpose that stays with the audit record."""
     body, version = await reading.reveal(desk_of(request), case_id, purpose, inquiry_of(request, caller))
     return json(body, etag=etag(version))
+
+
+@router.get("/{case_id}/notes")
+async def notes(
+    request: Request,
+    case_id: UUID,
+    caller: NoteReader,
+    limit: Limit = paging.DEFAULT_LIMIT,
+    after: After = None,
+) -> Response:
+    """The free texts that acts left on a case (reasons, reminders), the oldest first, names and numbers
+    masked; where secrecy was asked for they are a supervisor's. Purposes of unmasking are for supervisors,
+    and all that an auditor sees: `note_id` is the `purpose` of the audit entry."""
+    begin = paging.decode(NOTES, after, datetime, UUID)
+    items, last = await reading.notes(desk_of(request), case_id, inquiry_of(request, caller), begin, limit)
+    return json(paging.page(items, paging.encode(NOTES, last[0], str(last[1])) if last else None))
 
 
 @router.get("/{case_id}/notice")

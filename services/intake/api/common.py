@@ -10,7 +10,7 @@ from libs.web.asgi import received_at
 from libs.web.auth import channel, staff
 from libs.web.idempotency import idempotency
 from libs.web.principal import Principal
-from services.intake.domain.case import DISPATCHERS, REGISTRARS, SEALED_OFFICERS, SUPERVISORS
+from services.intake.domain.case import AUDITORS, DISPATCHERS, REGISTRARS, SEALED_OFFICERS, SUPERVISORS
 from services.intake.domain.portal import READ
 from services.intake.handlers.desk import Asked, Desk
 
@@ -19,6 +19,8 @@ Registering = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS) 
 Reader = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS) | channel(READ))]
 Dispatcher = Annotated[Principal, Depends(staff(*DISPATCHERS, *SEALED_OFFICERS))]
 Supervisor = Annotated[Principal, Depends(staff(*SUPERVISORS, *SEALED_OFFICERS))]
+Auditor = Annotated[Principal, Depends(staff(*AUDITORS))]
+NoteReader = Annotated[Principal, Depends(staff(*REGISTRARS, *SEALED_OFFICERS, *AUDITORS))]
 
 
 def desk_of(request: Request) -> Desk:

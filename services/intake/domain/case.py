@@ -31,6 +31,7 @@ REGISTRARS: Final = frozenset({"operator", "dispatcher", "supervisor", "duty_off
 DISPATCHERS: Final = frozenset({"dispatcher", "supervisor", "duty_officer"})
 SUPERVISORS: Final = frozenset({"supervisor", "duty_officer"})
 SEALED_OFFICERS: Final = frozenset({"sealed_officer"})
+AUDITORS: Final = frozenset({"auditor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +209,29 @@ class Case:
         return () if self.secret else open_dates(self.deadlines)
 
 
-def visible(case: Case | None, actor: Actor) -> Case:
-    """The case, if this person or portal may know of it; else `NotFound`, the same as if there were none."""
+def visible(case: Case | None, actor: Actor, roles: frozenset[str] = REGISTRARS) -> Case:
+    """The case, if this portal, or a person in one of these roles, may know of it; else `NotFound`, the same
+    as if there were none."""
     if case is None or case.district not in actor.districts or case.stage == "erased":
         raise NotFound
     if actor.portal is not None:
         known = case.portal == actor.portal and not case.secret
     else:
-        known = not actor.roles.isdisjoint(SEALED_OFFICERS if case.secret else REGISTRARS)
+        known = allowed(actor, roles, case)
     if not known:
         raise NotFound
     return case
 
 
-def require(actor: Actor, roles: frozenset[str], case: Case | None = None) -> None:
-    """Let the act pass for these roles, else Forbidden; on an accusation the sealed officer does it all."""
+def allowed(actor: Actor, roles: frozenset[str], case: Case | None = None) -> bool:
+    """Whether the act is for these roles; on an accusation the sealed officer does it all."""
     wanted = SEALED_OFFICERS if case is not None and case.secret else roles
-    if actor.roles.isdisjoint(wanted):
+    return not actor.roles.isdisjoint(wanted)
+
+
+def require(actor: Actor, roles: frozenset[str], case: Case | None = None) -> None:
+    """Let the act pass for whom it is `allowed`, else Forbidden."""
+    if not allowed(actor, roles, case):
         raise Forbidden
 
 

@@ -5,7 +5,7 @@ that choose an organisation, mediation the story for which the person agreed to 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from libs.events.base import CaseFacts
@@ -90,7 +90,7 @@ def masked(said: Personal, grid: str | None, *, hide_applicant: bool) -> dict[st
     spokesmen = [] if hide_applicant else story["representatives"]
     return {
         "applicant": None if hide_applicant else _masked_applicant(who),
-        "narrative": _masked_text(story["narrative"], private_names(said)),
+        "narrative": masked_text(said, story["narrative"]),
         "place": {"address": story["address"] and mask_address(story["address"]), "grid": grid},
         "respondents": [_masked_party(party) for party in story["respondents"]],
         "representatives": [_masked_party(party) for party in spokesmen],
@@ -119,8 +119,9 @@ def _masked_party(party: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _masked_text(text: str, names: Iterable[str]) -> str:
-    for name in sorted(names, key=len, reverse=True):
+def masked_text(said: Personal, text: str) -> str:
+    """A text of the case without the names that the case tells, and without long numbers."""
+    for name in sorted(private_names(said), key=len, reverse=True):
         if len(name) > 1:
             text = text.replace(name, mask_name(name))
     return _LONG_NUMBER.sub(HIDDEN, text)

@@ -20,7 +20,7 @@ from services.intake.handlers.alarms import RING
 from services.intake.handlers.amending import AMEND
 from services.intake.handlers.attachment_worker import SCANNED
 from services.intake.handlers.attachments import ATTACH, HAND_OUT, LET_OUT, LIST_FILES, TAKE_OUT
-from services.intake.handlers.reading import LOOK
+from services.intake.handlers.reading import LOOK, READ_NOTES
 from services.intake.handlers.registering import OPEN_CHILD, REGISTER
 
 USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
@@ -37,6 +37,7 @@ USE_CASES: Final[Mapping[str, UseCase[Case, Any]]] = {
     "POST /v1/cases/{case_id}/holds": CHANGE_HOLDS,
     "POST /v1/cases/{case_id}/erasure, a period of retention is over": ERASE,
     "GET /v1/cases/{case_id}, POST /v1/cases/{case_id}/reveal": LOOK,
+    "GET /v1/cases/{case_id}/notes": READ_NOTES,
     "PUT /v1/cases/{case_id}/attachments": ATTACH,
     "GET /v1/cases/{case_id}/attachments": LIST_FILES,
     "GET /v1/cases/{case_id}/attachments/{attachment_id}": HAND_OUT,

@@ -14,6 +14,7 @@ from services.intake.handlers.desk import Desk, paged
 SHOWN: Final[Mapping[str, str]] = {
     "case.read": "masked",
     "case.revealed": "plain",
+    "case.notes_read": "masked",
     "case.notice_printed": "name",
     "attachment.read": "plain",
 }

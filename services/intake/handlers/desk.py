@@ -16,7 +16,7 @@ from libs.web.errors import FieldError
 from libs.web.limits import Turns
 from libs.web.principal import Principal
 from services.intake.domain.attachment import Attachment
-from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case
+from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case, Note
 from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
 from services.intake.domain.portal import ChannelKey
@@ -108,6 +108,18 @@ class Views(Protocol):
 
     async def former(self, case_id: UUID) -> Sequence[tuple[int, Kept]]:
         """What was kept before each amendment, the oldest first, with the version that replaced it."""
+
+    async def notes(
+        self,
+        case_id: UUID,
+        *,
+        texts: bool = True,
+        purposes: bool = True,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Note]:
+        """The free texts of a case, the oldest first, those after a place: `texts` of acts, `purposes` of
+        unmasking."""
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""

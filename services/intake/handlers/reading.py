@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from libs.privacy.blindindex import read_phone
 from libs.web.errors import FieldError, Invalid, NotFound
 from libs.web.principal import Principal
 from services.intake.domain.case import SUPERVISORS, Case, answer
-from services.intake.domain.disclosure import masked, plain
+from services.intake.domain.disclosure import masked, masked_text, plain
 from services.intake.domain.flagging import Look, look
 from services.intake.domain.notices import Print, print_notice
+from services.intake.domain.noting import REVEAL, ReadNotes, read_notes, told_note
 from services.intake.domain.portal import told_to_portal
 from services.intake.domain.statement import Reveal
 from services.intake.handlers.acting import noted
@@ -22,9 +24,13 @@ from services.intake.handlers.desk import Asked, Desk, Query, paged, work
 
 LOOK: Final = UseCase("look", look)
 PRINT: Final = UseCase("print_notice", print_notice)
+READ_NOTES: Final = UseCase("read_notes", read_notes)
 
 Page = tuple[Sequence[dict[str, Any]], UUID | None]
 """Cases of a list, and the one after which the next begin."""
+
+Place = tuple[datetime, UUID]
+"""Time and id: the order of the notes of a case."""
 
 _LAST_FOUR: Final = re.compile(r"\d{4}")
 
@@ -59,15 +65,36 @@ async def _flags(desk: Desk, case_id: UUID, told: Mapping[str, Any]) -> Sequence
 
 
 async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tuple[dict[str, Any], int]:
-    """A case with its personal fields in plain, for a purpose that is kept with the audit record."""
-    purpose = await noted(desk, case_id, "reveal", request.purpose, asked)
+    """A case with its personal fields and the free texts of its acts in plain, for a purpose that is kept
+    with the audit record."""
+    purpose = await noted(desk, case_id, REVEAL, request.purpose, asked)
     if purpose is None:
         raise NotFound
     outcome = await desk.shell.submit(work(LOOK, case_id, Look(purpose), asked))
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
-    return {**outcome.body, **plain(desk.vault.open(kept), outcome.body["grid"])}, outcome.version
+    found = await desk.views.notes(case_id)
+    texts = desk.vault.texts(kept, found)
+    notes = [told_note(note, text) for note, text in zip(found, texts, strict=True)]
+    shown = plain(desk.vault.open(kept), outcome.body["grid"])
+    return {**outcome.body, **shown, "notes": notes}, outcome.version
+
+
+async def notes(
+    desk: Desk, case_id: UUID, asked: Asked, after: Place | None, limit: int
+) -> tuple[Sequence[dict[str, Any]], Place | None]:
+    """A page of the free texts that acts left on a case, the oldest first and masked, and the place after
+    which the next begins."""
+    outcome = await desk.shell.submit(work(READ_NOTES, case_id, ReadNotes(desk.known), asked))
+    kept = await desk.views.kept(case_id)
+    if kept is None:
+        raise NotFound
+    found = await desk.views.notes(case_id, **outcome.body, after=after, limit=limit + 1)
+    page, last = paged(found, limit)
+    said, texts = desk.vault.open(kept), desk.vault.texts(kept, page)
+    items = [told_note(note, masked_text(said, text)) for note, text in zip(page, texts, strict=True)]
+    return items, (last.at, last.note_id) if last else None
 
 
 async def notice(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:

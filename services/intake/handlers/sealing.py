@@ -168,6 +168,11 @@ class Vault:
             key.open("vault", "story", kept.case_id, kept.story),
         )
 
+    def texts(self, kept: Kept, notes: Iterable[Note]) -> list[str]:
+        """The texts of these notes of a case, in plain."""
+        key = self.key_of(kept)
+        return [key.open("note", "text", note.note_id, note.text) for note in notes]
+
     def narrative(self, kept: Kept) -> str:
         """The text alone, for those who only compare it: opening all takes five times as long."""
         narrative: str = self.key_of(kept).open("vault", "story", kept.case_id, kept.story)["narrative"]

@@ -10,8 +10,9 @@ from libs.db import auditlog
 from libs.db.pool import Database
 from libs.messaging import deadlines
 from libs.privacy.audit import AuditRow
-from services.intake.domain.case import SEALED_KIND, Case, first_id
+from services.intake.domain.case import SEALED_KIND, Case, Note, first_id
 from services.intake.domain.georeport import FINISHED
+from services.intake.domain.noting import REVEAL
 from services.intake.handlers.desk import Query
 from services.intake.handlers.sealing import Kept
 from services.intake.store import traces
@@ -51,6 +52,34 @@ class IntakeViews:
         return [
             (row["version"], Kept(**{name: row[name] for name in Kept.__dataclass_fields__})) for row in rows
         ]
+
+    async def notes(
+        self,
+        case_id: UUID,
+        *,
+        texts: bool = True,
+        purposes: bool = True,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int | None = None,
+    ) -> list[Note]:
+        """The free texts of a case, the oldest first, those after a place: `texts` of acts, `purposes` of
+        unmasking."""
+        async with self._database.read() as tx:
+            rows = await tx.fetch(
+                """
+                select note_id, act, at, by, text from note
+                where case_id = $1 and case when act = $2 then $3::boolean else $4::boolean end
+                  and (at, note_id) > ($5, $6)
+                order by at, note_id limit $7
+                """,
+                case_id,
+                REVEAL,
+                purposes,
+                texts,
+                *(after or (BEFORE_ALL[0], FIRST_ID)),
+                limit,
+            )
+        return [Note(**row) for row in rows]
 
     async def case(self, case_id: UUID) -> Case | None:
         """A case without its clocks."""
