@@ -249,7 +249,10 @@ def export_person(
     role: Role = "supervisor",
     district: District = "990101",
 ) -> None:
-    """Write all that is kept of a person into a file, as JSON. Without --phone the number is asked for."""
+    """Write all that is kept of a person into a file, as JSON. Without --phone the number is asked for.
+
+    It holds the cases whose applicant has this number now, not those of a guardian or of a former number.
+    """
     from ops import persons
 
     with persons.private(to) as file:

@@ -233,7 +233,8 @@ async def suggest(request: Request, draft: Draft, caller: Caller) -> Response:
 
 @people.post("/file")
 async def file(request: Request, wanted: PersonFile, caller: Supervisor) -> Response:
-    """All that is kept of a person, found by their number, in plain (PIPL art 45); each case is audited."""
+    """All that is kept of an applicant, found by their present number, in plain (PIPL art 45); each case is
+    audited."""
     return json(await persons.file_of(desk_of(request), wanted, caller, inquiry_of(request, caller)))
 
 

@@ -267,7 +267,7 @@ class HoldChange(Said):
 
 
 class PersonFile(Said):
-    """The body of `POST /v1/persons/file`: whose number, and what the file is for."""
+    """The body of `POST /v1/persons/file`: the applicant's present number, and what the file is for."""
 
     phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)]
     purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]

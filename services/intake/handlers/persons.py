@@ -13,8 +13,12 @@ AT_ONCE: Final = 100
 
 
 async def file_of(desk: Desk, wanted: PersonFile, caller: Principal, asked: Asked) -> dict[str, Any]:
-    """Every case of the number that the caller may know of, the newest first, in plain, with what was said
-    before each amendment. Each is audited as revealed, for the purpose. Raises Invalid for no whole number.
+    """Every case that the caller may know of and whose applicant has this number, the newest first, in plain,
+    with what was said before each amendment. Each is audited as revealed, for the purpose. Raises Invalid for
+    no whole number.
+
+    A number before a correction may be a stranger's, and those of guardians, representatives and respondents
+    are other people's than the applicant: they find nothing, since the file tells all of the applicant.
     """
     hashes = number_hashes(desk, whole_number(wanted.phone), caller.districts)
     purpose = Reveal(purpose=wanted.purpose)
