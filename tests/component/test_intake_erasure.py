@@ -106,6 +106,7 @@ async def test_an_erasure_leaves_codes_and_no_word(door: Door) -> None:
     (record,) = await door.rows("select value from state_record where key = $1", case_id)
     assert record["value"] is None
     assert (await door.rows("select external_ref from intake_case"))[0]["external_ref"] is None
+    assert (await door.post("/v1/cases", SAID)).status == 201  # the number is free again
 
 
 async def test_an_erased_case_is_found_by_nobody(door: Door) -> None:

@@ -85,7 +85,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The caller's own number of a matter, unique per credential for ever; a portal's keys count as one."""
+    """The caller's own number of a matter, unique per credential until the case is erased; a portal's keys
+    count as one."""
 
     credential: str
     external_ref: str
