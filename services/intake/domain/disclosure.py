@@ -4,20 +4,17 @@ The least that each reader needs: notify learns a number and whether it is safe 
 that choose an organisation, mediation the story for which the person agreed to share (PIPL art 23).
 """
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from libs.events.base import CaseFacts
-from libs.privacy.masking import HIDDEN, mask_address, mask_id_number, mask_name, mask_phone
+from libs.privacy.masking import mask_address, mask_id_number, mask_name, mask_phone
 from services.intake.domain.flags import FlagRules
+from services.intake.domain.hiding import hide
 from services.intake.domain.people import Personal, private_names
 
 Compartments = Mapping[str, Mapping[str, Mapping[str, object]]]
 """Compartment → reader → content."""
-
-_LONG_NUMBER: Final = re.compile(r"\+?\d{7,}[Xx]?|1\d\d[ -]\d{4}[ -]\d{4}|0\d{2,3}-\d{7,8}")
-"""Phones, identity and bank numbers inside a text; the usual sums and dates are shorter."""
 
 
 def compartments(said: Personal, facts: CaseFacts, rules: FlagRules) -> Compartments:
@@ -120,8 +117,5 @@ def _masked_party(party: Mapping[str, Any]) -> dict[str, object]:
 
 
 def masked_text(said: Personal, text: str) -> str:
-    """A text of the case without the names that the case tells, and without long numbers."""
-    for name in sorted(private_names(said), key=len, reverse=True):
-        if len(name) > 1:
-            text = text.replace(name, mask_name(name))
-    return _LONG_NUMBER.sub(HIDDEN, text)
+    """A text of the case without what tells who is meant."""
+    return hide(text, private_names(said), said.story["address"])

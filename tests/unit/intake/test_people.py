@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.intake.domain.disclosure import compartments, masked, plain
+from services.intake.domain.hiding import hide
 from services.intake.domain.people import Personal, age_on, has_needs, personal, real_name
 from services.intake.domain.registration import judge
 from tests.unit.intake.build import DISTRICT, NOW, known, said
@@ -178,6 +179,26 @@ def test_a_masked_case_is_recognised_but_of_no_use() -> None:
     text = str(shown)
     for secret in ("周小川", "周大川", "何某某", "13800000001", "13800000002", "990101199001011234", "8号"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("电话138\u200b0000\u200b0001找她", "电话****找她"),
+        ("138.0000.0001、138 000 00001、+86 138-0000-0001", "****、****、****"),
+        ("座机(0571)8888 8888或一三八零零零零零零零一", "座机(****或****"),
+        ("证件330102-19900101-123X。", "证件****。"),
+        ("证件330102 1990-01-01 1234。", "证件****。"),
+        ("信箱Zhou.XC＠example．com，回信到 a @ b.cn", "信箱****，回信到 ****"),
+        ("周 小\n川的妹妹周\u200b小川", "周**的妹妹周**"),
+        ("住锦苑商业街 ８号，在云桥街道锦苑商业街8号见", "住****，在云桥街道****见"),
+        ("2026-01-22 10:30、2026.01.22-2026.02.03 欠 18600.50 元", None),
+        ("三月 3500，四月 4200.00元，（2026）浙0106民初12号", None),
+        ("\tIT'S \u200b ①②③ e\u0301 ７号@云桥 ", None),
+    ],
+)
+def test_a_text_is_masked_however_it_is_written_and_else_left_as_it_is(told: str, shown: str | None) -> None:
+    assert hide(told, ["周小川"], "云桥街道锦苑商业街8号") == (told if shown is None else shown)
 
 
 def test_secrecy_hides_the_applicant_from_the_handlers_too() -> None:

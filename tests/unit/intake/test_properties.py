@@ -11,9 +11,8 @@ from uuid_utils.compat import uuid7
 
 from libs.web.errors import Refusal
 from services.intake.domain.case import dated_id, first_id
-from services.intake.domain.disclosure import masked
 from services.intake.domain.flags import Entered
-from services.intake.domain.people import personal
+from services.intake.domain.hiding import hide
 from services.intake.domain.registration import register
 from services.intake.domain.statement import Statement, check
 from services.intake.domain.text import Unprintable, clean, fold
@@ -81,15 +80,24 @@ def test_any_body_is_registered_or_refused_by_a_typed_answer(fields: dict[str, A
         return
 
 
-@given(st.integers(10**6, 10**12), st.text(max_size=20))
-def test_a_masked_text_holds_no_long_number(number: int, around: str) -> None:
-    body = {"channel": "phone", "narrative": f"电话{number}。", "applicant": {"name": f"周{around}"}}
-    try:
-        said = Statement.model_validate(body)
-    except ValidationError:
-        return
-    shown = masked(personal(said), None, hide_applicant=False)
-    assert str(number) not in str(shown["narrative"])
+DIVIDERS = st.text(st.sampled_from(" 　.·-—_/()\u200b\u00ad\u2800\ufe0f\n"), max_size=2)
+DIGITS = st.sampled_from(
+    ["0123456789", "０１２３４５６７８９", "⓪①②③④⑤⑥⑦⑧⑨", "٠١٢٣٤٥٦٧٨٩", "〇一二三四五六七八九"]
+)
+
+
+@given(st.text("0123456789", min_size=7, max_size=19), st.data(), st.text(max_size=20))
+def test_a_masked_text_shows_no_long_number_however_it_is_written(
+    number: str, data: st.DataObject, around: str
+) -> None:
+    first, *rest = [data.draw(DIGITS)[int(digit)] for digit in number]
+    written = first + "".join(data.draw(DIVIDERS) + digit for digit in rest)
+    assert hide(f"电话{written}。", [f"周{around}"], around) == "电话****。"
+
+
+@given(TEXTS.filter(lambda text: sum(map(str.isnumeric, text)) < 7 and not {"@", "＠", "﹫"} & set(text)))
+def test_a_text_without_secrets_is_shown_as_it_was_typed(text: str) -> None:
+    assert hide(text, ["欧阳明日"], "云桥街道锦苑商业街8号") == text
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=40_000)))
