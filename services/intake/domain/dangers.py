@@ -23,12 +23,13 @@ class SecondLook:
         self._weights = weights
         self._least = least
 
-    def possible(self, narrative: str, raised: Collection[str]) -> list[Suggestion]:
-        """The flags that may be meant and were not `raised`, likeliest first, with telling passages.
+    def possible(self, narrative: str, raised: Collection[str], seen: str | None = None) -> list[Suggestion]:
+        """The flags that may be meant and were not `raised`, likeliest first, with telling passages: of the
+        text as it is `seen`, if it is not for everybody.
 
         Scores rank: they are likelihoods only where half of all texts tell of the danger.
         """
-        said, told = self.sums(narrative), clauses(narrative, SIZES)
+        said, told = self.sums(narrative), clauses(seen or narrative, SIZES)
         found = [
             Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._weights.telling(told, flag))
             for flag, least in self._least.items()

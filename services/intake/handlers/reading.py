@@ -49,8 +49,8 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
     if asked.actor.portal is not None:
         return shown, outcome.version
     shown["suggested"] = await desk.suggested.of(case_id) if told["kind"] is None else None
-    undecided = told["state"] == "registered"
-    possible = desk.known.dangers.possible(said.story["narrative"], told["flags"]) if undecided else []
+    undecided, narrative = told["state"] == "registered", said.story["narrative"]
+    possible = desk.known.dangers.possible(narrative, told["flags"], shown["narrative"]) if undecided else []
     shown["possible_flags"] = [asdict(one) for one in possible]
     return shown, outcome.version
 

@@ -39,6 +39,8 @@ def test_the_most_telling_passages_are_shown_as_they_were_written_in_their_order
     assert told.because == ("金鱼送人了", "猫也送 人了")
     (told,) = TOY.possible("鱼送人了。猫送人了。鱼缸没水", ())
     assert told.because == ("鱼送人了", "猫送人了")
+    (told,) = TOY.possible("周小川的鱼送人了", (), "周**的鱼送人了")
+    assert told.because == ("周**的鱼送人了",)
 
 
 @pytest.mark.parametrize("text", ["", " ", "。", "​", "\U0001f600" * 3])
