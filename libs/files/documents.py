@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from typing import Final
+from xml.parsers import expat
 
 from libs.files.faults import BadFile
 from libs.files.limits import Limits
@@ -36,21 +37,61 @@ def text(content: bytes) -> None:
 _PDF: Final = re.compile(rb"%PDF-[12]\.\d")
 _PDF_END: Final = re.compile(rb"%%EOF[\s\x00]*\Z")
 _TAIL: Final = 1_024
-_ACTIVE: Final = re.compile(rb"/(?:JavaScript|Launch)\b")
+_ESCAPED: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
+_GAP: Final = rb"[\x00\s]*+"
+_REFERS: Final = rb"(\d{1,10})[\x00\s]++(\d{1,10})[\x00\s]++"
+_HELD: Final = rb"(?:<<|(?<=[\x00\s])\d++[\x00\s%])"
+_ACTIVE: Final = re.compile(rb"/(?:JavaScript|Launch|Rendition|EmbeddedFiles?)\b|/(?:AA|EF)" + _GAP + _HELD)
+"""What runs, and files in the file. AA, acts of a page, and EF are so short that packed bytes hold them: what
+they lead to has to follow."""
+_REMARKED: Final = re.compile(rb"/(?:AA|EF)(?:[\x00\s]|%[^\r\n]*+)*+")
+_FOLLOWS: Final = re.compile(_HELD)
+_OPENING: Final = re.compile(rb"/OpenAction" + _GAP)
+_REFERENCE: Final = re.compile(_REFERS + rb"R\b")
+_OBJECT: Final = re.compile(rb"(?<!\d)" + _REFERS + rb"obj\b" + _GAP)
+_GOES: Final = re.compile(
+    rb"\[|null\b"
+    rb"|<<%(gap)b(?:(?:/Type%(gap)b/Action|/S%(gap)b/GoTo|/D%(gap)b"
+    rb"(?:\[[^\[\]<>()]*+\]|/[^\x00\s()<>\[\]{}/%%]++|\([^()\\]*+\)|<[^<>]*+>|%(refers)bR))%(gap)b)*+>>"
+    % {b"gap": _GAP, b"refers": _REFERS}
+)
+"""A place in the document to begin at, or an action that goes there and does nothing else."""
 
 
 def pdf(content: bytes) -> None:
-    """A PDF from its first byte to its last. Raises BadFile.
+    """A PDF from its first byte to its last, without files in it and what acts by itself; a link waits for a
+    click. Raises BadFile.
 
     It is kept byte by byte: writing it anew would break a signature in it. What acts and stands in packed
     objects is not seen here; the scanner looks into those.
     """
     if not _PDF.match(content) or not _PDF_END.search(content[-_TAIL:]):
         raise BadFile("damaged")
-    if b"/Encrypt" in content:
+    plain = _ESCAPED.sub(lambda escaped: bytes.fromhex(escaped[1].decode()), content)
+    if b"/Encrypt" in plain:
         raise BadFile("encrypted")
-    if _ACTIVE.search(content):
+    remarked = (_FOLLOWS.match(plain, found.end()) for found in _REMARKED.finditer(plain))
+    if _ACTIVE.search(plain) or any(remarked) or _acts_at_opening(plain):
         raise BadFile("active_content")
+
+
+def _acts_at_opening(plain: bytes) -> bool:
+    """Whether the opening does more than to show some page first, or does what stands nowhere."""
+    named = set()
+    for found in _OPENING.finditer(plain):
+        if reference := _REFERENCE.match(plain, found.end()):
+            named.add(_number(reference))
+        elif not _GOES.match(plain, found.end()):
+            return True
+    objects = [found for found in _OBJECT.finditer(plain) if _number(found) in named] if named else []
+    if not all(_GOES.match(plain, found.end()) for found in objects):
+        return True
+    return not named.issubset(map(_number, objects)) and b"/ObjStm" not in plain  # where it may be packed
+
+
+def _number(found: re.Match[bytes]) -> tuple[int, int]:
+    """That of an object, with its generation."""
+    return int(found[1]), int(found[2])
 
 
 # --- Packages: DOCX, XLSX (ECMA-376) ------------------------------------------------------------------------
@@ -68,8 +109,7 @@ _PACKED: Final = (
     b"\xd0\xcf\x11\xe0", b"MZ", b"\x7fELF",
 )  # fmt: skip
 """Beginnings of archives, of files of the older office, which may hold programs, and of programs."""
-_TAG: Final = re.compile(rb"<[^<>]*>")
-_FETCHED: Final = (b"attachedTemplate", b"oleObject", b"/frame", b"subDocument")
+_FETCHED: Final = frozenset(("attachedtemplate", "oleobject", "frame", "subdocument"))
 """What a reader's program fetches from elsewhere when it opens a document; a link waits for a click."""
 
 
@@ -110,8 +150,10 @@ def _package(archive: zipfile.ZipFile, content: bytes, limits: Limits) -> str:
             raise BadFile("macros")
         if name == _CONTENTS:
             kind = _kind(begin)
-        if name.endswith(_RELATIONS) and (size > len(begin) or _fetches(begin)):
-            raise BadFile("active_content")
+        if name.endswith(_RELATIONS):
+            if size > len(begin):
+                raise BadFile("active_content")
+            _check_relations(begin)
     if kind is None:
         raise BadFile("archive")
     return kind
@@ -141,7 +183,29 @@ def _kind(contents: bytes) -> str | None:
     return next((media for media, mark in _KINDS.items() if mark in contents), None)
 
 
-def _fetches(relations: bytes) -> bool:
-    return any(
-        b"External" in tag and any(what in tag for what in _FETCHED) for tag in _TAG.findall(relations)
-    )
+def _check_relations(content: bytes) -> None:
+    """That nothing which a part of the package is related to acts. Raises BadFile."""
+    for relation in _elements(content):
+        kind = relation.get("Type", "").rpartition("/")[2].lower()
+        if kind == "vbaproject":
+            raise BadFile("macros")
+        if kind in _FETCHED and relation.get("TargetMode", "").strip().lower() == "external":
+            raise BadFile("active_content")
+
+
+def _elements(content: bytes) -> list[dict[str, str]]:
+    """The attributes of each element, as any program reads them, whatever the charset and however the letters
+    are written. Raises BadFile for what is not well formed, and for a DTD, which could say more."""
+    found: list[dict[str, str]] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda _, attributes: found.append(attributes)
+    parser.StartDoctypeDeclHandler = _no_dtd
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError, LookupError):  # the latter of charsets
+        raise BadFile("damaged") from None
+    return found
+
+
+def _no_dtd(*_: object) -> None:
+    raise BadFile("damaged")

@@ -157,6 +157,13 @@ def twice() -> bytes:
 
 TEMPLATE = '<Relationship Type="http://x/attachedTemplate" Target="http://x/t.dotm" TargetMode="External"/>'
 LINK = '<Relationship Type="http://x/hyperlink" Target="http://x/" TargetMode="External"/>'
+
+
+def settings_with(relations: bytes | str) -> bytes:
+    """A document whose settings are related to something."""
+    return document(word___rels__settings_dot_xml_dot_rels=relations)
+
+
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -186,6 +193,22 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a locked PDF": (lambda: pdf(b"/Encrypt 5 0 R"), "encrypted"),
     "a PDF that acts": (lambda: pdf(b"/OpenAction << /S /JavaScript /JS (x) >>"), "active_content"),
     "a PDF that starts a program": (lambda: pdf(b"/OpenAction << /S /Launch >>"), "active_content"),
+    "a PDF that acts, spelt": (lambda: pdf(b"/A<</S/J#61vaScript/JS(x)>>"), "active_content"),
+    "a locked PDF, spelt": (lambda: pdf(b"/Encr#79pt 5 0 R"), "encrypted"),
+    "a PDF that opens an address": (lambda: pdf(b"/OpenAction<</S/URI/URI(http://x/)>>"), "active_content"),
+    "a PDF that goes and acts": (lambda: pdf(b"/OpenAction<</S/GoTo/D[1]/Next 5 0 R>>"), "active_content"),
+    "a PDF with a remark": (lambda: pdf(b"/OpenAction%\n[1 0 R /Fit]"), "active_content"),
+    "a PDF that acts elsewhere": (
+        lambda: pdf(b"/OpenAction 05 0 R>>endobj 5 0 obj<</S/SubmitForm>>endobj <<"),
+        "active_content",
+    ),
+    "a PDF that acts nowhere": (lambda: pdf(b"/OpenAction 5 0 R"), "active_content"),
+    "a page that acts": (lambda: pdf(b"/AA <</O<</S/URI/URI(x)>>>>"), "active_content"),
+    "a page that acts elsewhere": (lambda: pdf(b"/A#41%/AA\n5 0 R"), "active_content"),
+    "a page that acts in a remark": (lambda: pdf(b"/AA%/AA<</O 5 0 R>>"), "active_content"),
+    "a PDF with a file": (lambda: pdf(b"/Names<</EmbeddedFiles 5 0 R>>"), "active_content"),
+    "a file in a PDF": (lambda: pdf(b"/Type/Embedded#46ile"), "active_content"),
+    "a PDF with a file pinned on": (lambda: pdf(b"/FS<</F(a.exe)/EF<</F 5 0 R>>>>"), "active_content"),
     "a PDF with an archive": (lambda: pdf()[:-6] + ZIP + b"%%EOF\n", "polyglot"),
     "an archive": (lambda: ZIP, "archive"),
     "a presentation": (
@@ -206,9 +229,24 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: package({"[Content_Types].xml": "application/vnd.ms-word.document.macroEnabled.main+xml"}),
         "macros",
     ),
-    "a document that fetches": (
-        lambda: document(word___rels__settings_dot_xml_dot_rels=TEMPLATE),
+    "a document that fetches": (lambda: settings_with(TEMPLATE), "active_content"),
+    "a document that fetches, wide": (lambda: settings_with(TEMPLATE.encode("utf-16")), "active_content"),
+    "a document that fetches, spelt": (
+        lambda: settings_with(TEMPLATE.replace("External", "&#69;xternal")),
         "active_content",
+    ),
+    "a document with macros of another name": (
+        lambda: settings_with('<Relationship Type="http://x/vba&#80;roject" Target="a.bin"/>'),
+        "macros",
+    ),
+    "a document whose relations mean something else": (
+        lambda: settings_with(f"<!DOCTYPE x [<!ENTITY e 'External'>]>{TEMPLATE.replace('External', '&e;')}"),
+        "damaged",
+    ),
+    "a document with torn relations": (lambda: settings_with(TEMPLATE[:-1]), "damaged"),
+    "a document with relations in no charset": (
+        lambda: settings_with(b'<?xml version="1.0" encoding="x"?><a/>'),
+        "damaged",
     ),
     "a torn document": (lambda: document()[40:], "unknown_type"),
     "a film that ends early": (lambda: film()[:-4], "damaged"),
@@ -231,6 +269,22 @@ def test_refused_with_its_reason(name: str) -> None:
 
 def test_links_in_a_document_are_no_harm() -> None:
     assert examine(document(word___rels__document_dot_xml_dot_rels=LINK), LIMITS).media == DOCX
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"/Annots[<</Subtype/Link/A<</S/URI/URI(http://x/)>>>>]",
+        b"/OpenAction[3 0 R /XYZ null null 0]",
+        b"/OpenAction <</Type /Action /S /GoTo /D [3 0 R /Fit]>>",
+        b"/OpenAction<</D(Seite 1)/S/GoTo>>",
+        b"/OpenAction 5 0 R>>endobj\n5 0 obj\n<< /S /GoTo /D 6 0 R >>endobj\n<<",
+        b"/OpenAction 5 0 R /Kept<</Type/ObjStm>>",
+        b"/AA5 (/AA) /EFG 5 0 R",
+    ],
+)
+def test_links_and_first_pages_of_a_pdf_are_no_harm(inside: bytes) -> None:
+    assert examine(pdf(inside), LIMITS).media == "application/pdf"
 
 
 def test_the_scanners_test_file_is_a_text_which_the_scanner_must_find() -> None:
