@@ -28,8 +28,12 @@ _READ: Final = 2**20
 log = structlog.get_logger()
 
 
+class Missing(Unavailable):
+    """The place is there, and no object of that name in it."""
+
+
 class Objects:
-    """Named bytes. Every method raises `Unavailable` when the place is away, or an object that is read."""
+    """Named bytes. Every method raises `Unavailable` when the place is away."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         """`folder`: where `store` has its files, if it is this machine's."""
@@ -69,9 +73,12 @@ class Objects:
                 await asyncio.to_thread(_to_disk, self._folder / name, self._folder)
 
     async def read(self, name: str, size: int) -> AsyncIterator[bytes]:
-        """The content in pieces of `size` bytes, the last one shorter."""
+        """The content in pieces of `size` bytes, the last one shorter. Raises Missing too."""
         with _reached():
-            found = await obstore.get_async(self._store, name)
+            try:
+                found = await obstore.get_async(self._store, name)
+            except FileNotFoundError:
+                raise Missing("the object is not there", retry_after=5) from None
             async for part in parts(found.stream(min_chunk_size=_READ), size):
                 yield part
 

@@ -27,7 +27,7 @@ FIELDS = frozenset(
     " error error_type error_at error_cause sqlstate reason fault attempt"
     # whose work: ids and codes
     " case_id event_id other_id message_id dead_letter_id key_id org_id district actor_kind use_case rule"
-    " import_id code kind track state template party channel type version flag action"
+    " import_id attachment_id code kind track state template party channel type version flag action"
     # doors
     " method route status topic partition offset consumer group key_version provider"
     # loops, numbers, times

@@ -102,14 +102,16 @@ async def test_what_is_kept_is_sealed_in_its_place(files: Files) -> None:
     (long,) = [path for path in files.objects() if path.stat().st_size > 2**20]
     whole = long.read_bytes()
     half = len(whole) // 2  # two parts of one length
-    for broken in (whole[half:] + whole[:half], bytes([whole[0] ^ 1]) + whole[1:]):
+    for broken in (whole[half:] + whole[:half], bytes([whole[0] ^ 1]) + whole[1:], whole[: half - 1], b""):
         long.write_bytes(broken)
-        assert (await files.fetch(at))[0] == 500
+        status, body, _ = await files.fetch(at)
+        assert (status, b"content_lost" in body) == (409, True)
     long.write_bytes(whole[:half])
     with pytest.raises(aiohttp.ClientPayloadError):  # it had begun: it breaks off
         await files.fetch(at)
     long.unlink()
-    assert (await files.fetch(at))[0] == 503
+    status, body, _ = await files.fetch(at)
+    assert (status, b"content_lost" in body) == (409, True)
 
 
 async def test_the_same_request_is_one_file_whatever_the_form_looks_like(files: Files) -> None:
@@ -238,6 +240,10 @@ async def test_a_scanner_lets_out_what_is_clean_and_nothing_else_does(files: Fil
         await loop
         assert (files.folder / young).exists()
         assert running.body["state"] == "quarantined"
+        lost = UUID((await files.send(case_id, TEXT)).body["attachment_id"])
+        (files.folder / object_name(lost)).unlink()
+        assert await caretaker.scan()  # it holds up no other
+        assert (await files.items(case_id))[3]["state"] == "quarantined"
     async with handled(files.door, "none"):
         assert (await files.send(case_id, TEXT)).body["state"] == "released"
 

@@ -31,6 +31,15 @@ class NotReleased(Refusal):
     STATUS, CODE, TITLE = 409, "not_released", Title("该附件尚未放行或已移除", "The file is not handed out")
 
 
+class ContentLost(Refusal):
+    """What is kept of the file is damaged or missing: no repetition helps, but a backup may."""
+
+    CODE, TITLE = (
+        "content_lost",
+        Title("附件内容已损坏或丢失", "The content of the file is damaged or missing"),
+    )
+
+
 class ScannerDecides(Refusal):
     """Where a scanner looks at files, no person lets one out before it."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from libs.db.work import Actor, UseCase
+from libs.files.objects import Missing
 from libs.privacy.vault import SealBroken
 from libs.runtime.logging import fault
 from libs.runtime.loops import Pulse
@@ -107,8 +108,9 @@ class Caretaker:
         try:
             _, key = self._desk.vault.open_attachment(kept, waiting.file)
             return b"".join([part async for part in opened(self._desk, waiting.file, key)])
-        except SealBroken as error:
-            log.error("attachment_broken", attachment_id=waiting.file.attachment_id, **fault(error))
+        except (Missing, SealBroken) as error:
+            told = {"case_id": waiting.case_id, "attachment_id": waiting.file.attachment_id}
+            log.error("attachment_broken", **told, **fault(error))
             return None
 
     async def _settle(self, waiting: Unscanned, infected: bool) -> None:

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
+
 from libs.db.work import Outcome, UseCase
+from libs.files.objects import Missing
 from libs.privacy.vault import SealBroken
+from libs.runtime.logging import fault
 from libs.web.errors import NotFound
 from services.intake.domain.attaching import (
     Attach,
+    ContentLost,
     HandOut,
     LetOut,
     ListFiles,
@@ -37,6 +42,8 @@ LIST_FILES: Final = UseCase("list_files", list_files)
 HAND_OUT: Final = UseCase("hand_out", hand_out)
 LET_OUT: Final = UseCase("let_out", let_out)
 TAKE_OUT: Final = UseCase("take_out", take_out)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,21 @@ async def listed(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:
 
 
 async def handed_out(desk: Desk, case_id: UUID, attachment_id: UUID, asked: Asked) -> Content:
-    """A released file. Raises NotReleased, and Unavailable when its content is not to be had now."""
+    """A released file. Raises NotReleased, ContentLost, and Unavailable when its place is away.
+
+    Damage in a later part breaks `pieces` off, by SealBroken.
+    """
     await act(desk, HAND_OUT, case_id, HandOut(desk.known, attachment_id), asked)
     kept, file = await _kept(desk, case_id), (await desk.files.known.of(case_id)).get(attachment_id)
     if file is None or not file.kept:
         raise NotFound
     name, key = desk.vault.open_attachment(kept, file)
     pieces = opened(desk, file, key)
-    first = await anext(pieces)  # while a refusal can still be answered
+    try:
+        first = await anext(pieces)  # while a refusal can still be answered
+    except (Missing, SealBroken) as error:
+        log.error("attachment_broken", case_id=case_id, attachment_id=attachment_id, **fault(error))
+        raise ContentLost from None
     return Content(name, file.size, _after(first, pieces))
 
 
@@ -113,7 +127,7 @@ async def filed(desk: Desk, case_id: UUID) -> list[dict[str, Any]]:
 
 
 async def opened(desk: Desk, file: Attachment, key: ContentKey) -> AsyncIterator[bytes]:
-    """The content in plain, part by part. Raises Unavailable, or SealBroken for one that is not whole."""
+    """The content in plain, part by part. Raises Unavailable, Missing, or SealBroken when it is not whole."""
     number = 0
     async for sealed in desk.files.objects.read(object_name(file.attachment_id), SEALED_PART):
         yield await asyncio.to_thread(key.open, file.size, number, sealed)

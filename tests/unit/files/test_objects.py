@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from libs.files.objects import Objects
-from libs.web.errors import Unavailable
+from libs.files.objects import Missing, Objects
 
 NOW, LATER = timedelta(), timedelta(hours=1)
 
@@ -86,8 +85,8 @@ async def test_what_was_put_is_read_in_pieces_and_dropped(objects: Objects) -> N
     assert await names(objects, NOW - LATER) == ["cd/two"]
 
 
-async def test_what_is_not_there_is_told_as_away(objects: Objects) -> None:
-    with pytest.raises(Unavailable):
+async def test_what_is_not_there_is_told_as_missing(objects: Objects) -> None:
+    with pytest.raises(Missing):
         await anext(objects.read("ab/none", 4))
 
 
