@@ -136,6 +136,7 @@ class Deciding(Generic[A]):
     def _decide(self, work: Work[A, Any], shared: Any) -> Outcome:
         slot = self.slots.get(work.case_id) or Slot(work.district)
         if work.expected_version is not None and slot.after is not None:
+            work.known(slot.after, work.actor)
             if work.expected_version != slot.version:
                 raise Stale(version=slot.version)
         moment = Moment(

@@ -19,6 +19,10 @@ A = TypeVar("A")
 C = TypeVar("C")
 
 
+def _anybody(case: object, actor: "Actor") -> None:
+    """Whoever sends a work may know of its case, unless it says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts. `id` is a staff name, a key id, or a service; never a citizen's name or number.
@@ -150,7 +154,11 @@ class UseCase(Generic[A, C]):
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[A, C]):
-    """One command or event for one case, with who asks and how it is made idempotent."""
+    """One command or event for one case, with who asks and how it is made idempotent.
+
+    `known` raises NotFound for who may not know of the case: asked before the version is compared, by which
+    they would learn that there is one, and how far it has come.
+    """
 
     use_case: UseCase[A, C]
     case_id: UUID
@@ -161,6 +169,7 @@ class Work(Generic[A, C]):
     also: tuple[UUID, ...] = ()
     key: IdempotencyKey | None = None
     expected_version: int | None = None
+    known: Callable[[A, Actor], object] = _anybody
     delivery: Delivery | None = None
     event: Envelope | None = None
     trace: str | None = None

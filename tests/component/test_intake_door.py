@@ -264,6 +264,9 @@ async def test_another_district_sees_nothing(door: Door) -> None:
     assert (await door.get(f"/v1/cases/{case_id}", "supervisor", districts=elsewhere)).status == 404
     refused = await door.post(f"/v1/cases/{case_id}/flags", {"add": ["VIOLENCE"]}, districts=elsewhere)
     assert refused.status == 404
+    path, stale = f"/v1/cases/{case_id}/decision", {"if-match": '"7"'}
+    refused = await door.post(path, {"action": "accept"}, districts=elsewhere, headers=stale)
+    assert refused.status == 404
 
 
 async def test_a_case_is_decided_on_the_version_that_was_seen(door: Door) -> None:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from libs.db.work import Decision, State, UseCase, ignored
 from libs.events.intake import CaseReminded
-from libs.web.errors import KeyReused, Refusal, Stale, Unavailable
+from libs.web.errors import KeyReused, NotFound, Refusal, Stale, Unavailable
 from tests.contract.worlds import Contract
 from tests.support import toy
 
@@ -110,6 +110,21 @@ async def test_only_the_version_that_stands_may_be_changed(world: Contract):
         await world.submit(toy.work(case_id, 1, expected=1))
     assert stale.value.extra["version"] == 2
     assert (await world.seen()).totals == {case_id: 2}
+
+
+async def test_who_may_not_know_of_a_case_does_not_learn_its_version(world: Contract):
+    case_id, cleared = uuid7(), "operator"
+    await world.submit(toy.work(case_id, 1))
+
+    def known(case, actor):
+        if actor.id != cleared:
+            raise NotFound
+
+    for expected in (1, 7):
+        work = replace(toy.work(case_id, 1, expected=expected, actor="stranger"), known=known)
+        with pytest.raises(NotFound):
+            await world.submit(work)
+    assert (await world.submit(replace(toy.work(case_id, 1, expected=1), known=known))).version == 2
 
 
 async def test_of_two_changes_of_one_version_in_a_batch_the_second_is_stale(world: Contract):

@@ -16,7 +16,7 @@ from libs.web.errors import FieldError
 from libs.web.limits import Turns
 from libs.web.principal import Principal
 from services.intake.domain.attachment import Attachment
-from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case, Note
+from services.intake.domain.case import REGISTRARS, SEALED_OFFICERS, Case, Note, visible
 from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
 from services.intake.domain.portal import ChannelKey
@@ -376,3 +376,4 @@ def work(
         expected_version=asked.version,
         trace=asked.trace,
     )
+        known=visible,
