@@ -321,6 +321,34 @@ async def test_a_held_case_is_released_by_a_supervisor(door: Door) -> None:
     assert again.status == 409
 
 
+async def test_what_becomes_an_accusation_is_named_by_no_other_case(door: Door) -> None:
+    said: Any = {"kind": "DIS", "applicant": WHO}
+    first = (await door.register(**said)).body["case_id"]
+    twin = (await door.register(**said)).body["case_id"]
+    merged = (await door.register(kind="DIS", decision={"action": "merge", "into": first})).body["case_id"]
+    child = (await door.post(f"/v1/cases/{first}/children", {"kind": "CON"})).body["case_id"]
+    await door.post(f"/v1/cases/{twin}/related", {"case_id": first})
+
+    async def told(case_id: str) -> str:
+        item = await door.get(f"/v1/cases/{case_id}")
+        answer = await door.post(f"/v1/cases/{case_id}/reminders", {})
+        plain = await door.post(f"/v1/cases/{case_id}/reveal", {"purpose": "核对"}, "supervisor")
+        return json.dumps([item.body, answer.body, plain.body])
+
+    for case_id in (twin, merged, child):
+        assert first in await told(case_id)
+    etag = (await door.get(f"/v1/cases/{first}")).headers["etag"]
+    patch = {"kind": "REP", "reason": "实为举报"}
+    assert (await door.ask("PATCH", f"/v1/cases/{first}", patch, headers={"if-match": etag})).status == 200
+    for case_id in (twin, merged, child):
+        assert first not in await told(case_id)
+    items = (await door.get("/v1/cases")).body["items"]
+    found = (await door.post("/v1/cases/search", {"q": "路灯"})).body["items"]
+    assert {item["case_id"] for item in items} == {item["case_id"] for item in found} == {twin, merged, child}
+    assert first not in json.dumps([items, found])
+    assert first in json.dumps((await door.get("/v1/cases", "operator", "sealed_officer")).body)
+
+
 async def test_a_merge_changes_both_cases_at_once(door: Door) -> None:
     first = (await door.register(kind="DIS", decision={"action": "accept"})).body["case_id"]
     merged = await door.register(kind="DIS", decision={"action": "merge", "into": first})

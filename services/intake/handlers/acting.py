@@ -35,6 +35,7 @@ from services.intake.domain.statement import (
     Ruling,
 )
 from services.intake.handlers.desk import Asked, Desk, work
+from services.intake.handlers.linking import submit
 from services.intake.handlers.sealing import note
 
 SETTLE: Final = UseCase("settle", settle)
@@ -60,7 +61,7 @@ async def act(
     also: tuple[UUID, ...] = (),
 ) -> Outcome:
     """Submit the command of an act; the outcome, or its refusal."""
-    return await desk.shell.submit(work(use_case, case_id, command, asked, also=also))
+    return await submit(desk, work(use_case, case_id, command, asked, also=also))
 
 
 async def decide(desk: Desk, case_id: UUID, ruling: Ruling, asked: Asked) -> Outcome:

@@ -12,6 +12,7 @@ from services.intake.domain.people import Personal, personal
 from services.intake.domain.registration import Judgement, judge
 from services.intake.domain.statement import Amendment, Statement, check
 from services.intake.handlers.desk import Asked, Desk, work
+from services.intake.handlers.linking import submit
 from services.intake.handlers.sealing import note
 
 AMEND: Final = UseCase("amend", amend)
@@ -43,7 +44,7 @@ async def change(desk: Desk, case_id: UUID, amendment: Amendment, asked: Asked) 
         note=note(key, desk.new_id(), "amend", asked.at, asked.actor.label(), amendment.reason),
     )
     try:
-        return await desk.shell.submit(work(AMEND, case_id, command, asked))
+        return await submit(desk, work(AMEND, case_id, command, asked))
     except DossierOutdated:  # somebody else's act came between the opening and the queue
         raise Busy(retry_after=1) from None
 

@@ -79,8 +79,14 @@ class Query:
             self.districts, self.sealed, self.open_kinds, limit=0
         )
 
+    def among(self, case_ids: Sequence[UUID]) -> Self:
+        """Which of these the caller may know of, whatever else was asked."""
+        return type(self)(
+            self.districts, self.sealed, self.open_kinds, limit=0, portal=self.portal, case_ids=case_ids
+        )
+
     @classmethod
-    def of(cls, caller: Principal, **asked: Any) -> Self:
+    def of(cls, caller: Principal | Actor, **asked: Any) -> Self:
         """What a person asks for, within the cases that their roles and districts let them know of; of a
         portal within its own."""
         return cls(
@@ -129,6 +135,9 @@ class Views(Protocol):
 
     async def find(self, query: Query) -> Sequence[tuple[Case, int]]:
         """The newest cases that match, with their versions, one more than `limit` if there are more."""
+
+    async def known(self, query: Query) -> Collection[UUID]:
+        """The ids of all cases that match."""
 
     async def find_kept(self, query: Query) -> Sequence[Kept]:
         """What is kept of the newest cases that match, at most `limit`."""
@@ -374,6 +383,6 @@ def work(
         also=also,
         key=asked.key,
         expected_version=asked.version,
+        known=visible,
         trace=asked.trace,
     )
-        known=visible,

@@ -1,7 +1,7 @@
 """Reading cases. Whoever sees a person's data leaves an audit record before seeing it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,7 @@ from services.intake.domain.portal import told_to_portal
 from services.intake.domain.statement import Reveal
 from services.intake.handlers.acting import noted
 from services.intake.handlers.desk import Asked, Desk, Query, paged, work
+from services.intake.handlers.linking import screened, submit
 
 LOOK: Final = UseCase("look", look)
 PRINT: Final = UseCase("print_notice", print_notice)
@@ -38,7 +39,7 @@ _LAST_FOUR: Final = re.compile(r"\d{4}")
 async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any], int]:
     """A case with its personal fields masked, and its version; without a kind, what its text suggests, and
     before it is decided on the dangers that its text may tell and no flag says."""
-    outcome = await desk.shell.submit(work(LOOK, case_id, Look(), asked))
+    outcome = await submit(desk, work(LOOK, case_id, Look(), asked))
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
@@ -70,7 +71,7 @@ async def reveal(desk: Desk, case_id: UUID, request: Reveal, asked: Asked) -> tu
     purpose = await noted(desk, case_id, REVEAL, request.purpose, asked)
     if purpose is None:
         raise NotFound
-    outcome = await desk.shell.submit(work(LOOK, case_id, Look(purpose), asked))
+    outcome = await submit(desk, work(LOOK, case_id, Look(purpose), asked))
     kept = await desk.views.kept(case_id)
     if kept is None:
         raise NotFound
@@ -110,13 +111,13 @@ async def notice(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:
 async def find(desk: Desk, query: Query) -> Page:
     """A page of cases, newest first and without personal fields, and the case after which the next begins."""
     page, last = paged(await desk.views.find(query), query.limit)
-    tell = teller(query)
-    return [tell(case, version) for case, version in page], last[0].case_id if last else None
+    return await listed(desk, query, page), last[0].case_id if last else None
 
 
-def teller(query: Query) -> Callable[[Case, int], dict[str, Any]]:
-    """How the cases of a list are told to who asks for it."""
-    return answer if query.portal is None else told_to_portal
+async def listed(desk: Desk, query: Query, cases: Sequence[tuple[Case, int]]) -> list[dict[str, Any]]:
+    """The cases of a list as they are told to who asks for it."""
+    tell = answer if query.portal is None else told_to_portal
+    return await screened(desk, query, [tell(case, version) for case, version in cases])
 
 
 def check_criteria(caller: Principal, **staff_only: str | None) -> None:

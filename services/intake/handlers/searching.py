@@ -9,7 +9,7 @@ from libs.web.errors import FieldError, Invalid
 from services.intake.domain.searching import sought
 from services.intake.domain.statement import Criteria, check_days
 from services.intake.handlers.desk import Desk, Query, paged
-from services.intake.handlers.reading import Page, find, phone_hashes, teller
+from services.intake.handlers.reading import Page, find, listed, phone_hashes
 from services.intake.handlers.sealing import scope
 
 CANDIDATES: Final = 1_000
@@ -63,8 +63,7 @@ async def search(desk: Desk, text: str, query: Query) -> Page:
         opened *= MORE
     page, last_hit = paged(hits, query.limit)
     cases = await desk.views.find(replace(query, after=None, case_ids=page))
-    tell = teller(query)
-    return [tell(case, version) for case, version in cases], last_hit or after
+    return await listed(desk, query, cases), last_hit or after
 
 
 def _scopes(query: Query) -> list[str]:

@@ -103,6 +103,13 @@ class IntakeViews:
             clocks = await deadlines.load(tx, [row["case_id"] for row in rows])
         return [(case_of(row, clocks.get(row["case_id"], {})), row["version"]) for row in rows]
 
+    async def known(self, query: Query) -> set[UUID]:
+        """The ids of all cases that match."""
+        where = _where(query)
+        sql = f"select c.case_id from {_tables(query)} where {where.sql}"  # noqa: S608 - values are parameters
+        async with self._database.read() as tx:
+            return {row["case_id"] for row in await tx.fetch(sql, *where.values)}
+
     async def find_kept(self, query: Query) -> list[Kept]:
         """What is kept of the newest cases that match; at most `limit`."""
         where = _where(query)
