@@ -70,7 +70,7 @@ def amended(told: Told, patch: Told) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The statement with the patch laid over it, and the names of the fields that differ.
 
     A nested part is amended by field, and null takes a fact out (RFC 7396). A new address without a grid is
-    placed anew.
+    placed anew, a new number is unverified unless the patch says so: no call or code came from it.
     """
     after = {**told, **patch}
     for part in _NESTED:
@@ -80,6 +80,9 @@ def amended(told: Told, patch: Told) -> tuple[dict[str, Any], tuple[str, ...]]:
     place = patch.get("place") or {}
     if "address" in place and "grid" not in place:
         after["place"] = {**after["place"], "grid": None}
+    applicant = patch.get("applicant") or {}
+    if "applicant.phone" in changed and applicant.get("phone_verified") is None:
+        after["applicant"] = {**after["applicant"], "phone_verified": False}
     return after, changed
 
 

@@ -85,6 +85,24 @@ def test_an_amendment_changes_what_it_names_and_nothing_else(
     assert sorted(command.changed) == sorted(changed)
 
 
+@pytest.mark.parametrize(
+    ("patch", "verified"),
+    [
+        ({"phone": "13800000002"}, False),
+        ({"phone": "13800000002", "phone_verified": None}, False),
+        ({"phone": "13800000002", "phone_verified": True}, True),
+        ({"phone": "13800000001"}, True),
+        ({"name": "周小川"}, True),
+    ],
+)
+def test_a_new_number_is_unverified_unless_somebody_says_otherwise(
+    patch: dict[str, Any], verified: bool
+) -> None:
+    told = {"applicant": {"phone": "13800000001"}}
+    after, _ = amended(restated(registered(**told), personal(said(**told))), {"applicant": patch})
+    assert personal(Statement.model_validate(after)).applicant["phone_verified"] is verified
+
+
 def test_a_statement_is_found_again_in_its_case() -> None:
     told = {
         "kind": "DIS",
