@@ -136,5 +136,7 @@ _DECIDED: Final = frozenset({"accepted", "refused", "forwarded", "merged"})
 
 
 def notice_offered(roles: frozenset[str], case: Mapping[str, Any]) -> bool:
-    """Whether the page offers the written notice; one is owed to whoever gave name and address."""
-    return not roles.isdisjoint(DISPATCHERS) and case["state"] in _DECIDED and bool(case["real_name"])
+    """Whether the page offers the written notice: one is owed to whoever gave name and address, and it names
+    the applicant, who is hidden from some."""
+    owed = case["state"] in _DECIDED and bool(case["real_name"])
+    return owed and not roles.isdisjoint(DISPATCHERS) and case["applicant"] is not None

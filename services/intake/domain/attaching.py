@@ -8,7 +8,7 @@ from uuid import UUID
 from libs.db.work import Decision, Moment, ignored
 from libs.web.errors import FieldError, Forbidden, ForbiddenAction, Invalid, NotFound, Refusal, Title
 from services.intake.domain.attachment import INFECTED, Attachment
-from services.intake.domain.case import DISPATCHERS, SUPERVISORS, Case, allowed, audited, require, visible
+from services.intake.domain.case import SUPERVISORS, Case, allowed, audited, readers, require, visible
 from services.intake.domain.erasing import Held
 from services.intake.domain.flagging import UNFINISHED
 from services.intake.domain.portal import WAYS
@@ -182,8 +182,7 @@ def scanned(case: Case | None, command: Scanned, moment: Moment) -> Decision[Cas
 
 
 def _may_read(case: Case, known: Reference, moment: Moment) -> bool:
-    hidden = known.flags.hide_contact(case.facts.flags)
-    return allowed(moment.actor, SUPERVISORS if hidden else DISPATCHERS, case)
+    return allowed(moment.actor, readers(case, known.flags), case)
 
 
 def _found(case: Case | None, attachment_id: UUID) -> Attachment | None:

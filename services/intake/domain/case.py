@@ -16,6 +16,7 @@ from libs.events.base import CaseFacts, DueDate
 from libs.messaging.deadline import Deadline, next_due, open_dates
 from libs.web.errors import Forbidden, NotFound
 from services.intake.domain.attachment import Attachment
+from services.intake.domain.flags import FlagRules
 
 Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
 
@@ -234,6 +235,12 @@ def require(actor: Actor, roles: frozenset[str], case: Case | None = None) -> No
     """Let the act pass for whom it is `allowed`, else Forbidden."""
     if not allowed(actor, roles, case):
         raise Forbidden
+
+
+def readers(case: Case, rules: FlagRules) -> frozenset[str]:
+    """Whose it is to see the applicant named and what nobody has masked: who decides; where secrecy was asked
+    for, supervisors alone. For `require`."""
+    return SUPERVISORS if rules.hide_contact(case.facts.flags) else DISPATCHERS
 
 
 def header(case: Case) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from libs.clocks.calendar import LOCAL
 from libs.db.work import Decision, Moment
 from libs.web.errors import Refusal, Title
-from services.intake.domain.case import DISPATCHERS, Case, answer, audited, require, visible
+from services.intake.domain.case import Case, answer, audited, readers, require, visible
+from services.intake.domain.flags import FlagRules
 
 
 class NoNotice(Refusal):
@@ -56,9 +57,7 @@ class Notices:
 
     def written(self, case: Case, addressee: str | None, today: date) -> dict[str, Any]:
         """Title, addressee, paragraphs, number and date. Raises NoNotice."""
-        form = self.forms.get(case.stage)
-        if form is None or not case.facts.real_name:
-            raise NoNotice(state=case.stage)
+        form = self.form_of(case)
         values = self._values(case)
         return {
             "title": form.title,
@@ -71,6 +70,13 @@ class Notices:
             "number": case.facts.query_code,
             "dated": today.isoformat(),
         }
+
+    def form_of(self, case: Case) -> Form:
+        """The notice of what was decided. Raises NoNotice."""
+        form = self.forms.get(case.stage)
+        if form is None or not case.facts.real_name:
+            raise NoNotice(state=case.stage)
+        return form
 
     def _values(self, case: Case) -> dict[str, str]:
         names, facts = self.names, case.facts
@@ -92,11 +98,16 @@ class Notices:
 class Print:
     """A person prints the notice of a case, in which the applicant is named."""
 
+    notices: Notices
+    flags: FlagRules
+
 
 def print_notice(case: Case | None, command: Print, moment: Moment) -> Decision[Case]:
-    """Record who saw the applicant's name for a notice. A dispatcher's act; raises NoNotice too early."""
+    """Record who sees the applicant's name for a notice. A dispatcher's act, where secrecy was asked for a
+    supervisor's; raises NoNotice too early."""
     case = visible(case, moment.actor)
-    require(moment.actor, DISPATCHERS, case)
+    require(moment.actor, readers(case, command.flags), case)
+    command.notices.form_of(case)
     return Decision(case, reply=answer(case, moment.version), audit=audited("case.notice_printed", case))
 
 

@@ -100,7 +100,7 @@ async def notes(
 
 async def notice(desk: Desk, case_id: UUID, asked: Asked) -> dict[str, Any]:
     """The written notice of what was decided on a case; audited, for the applicant is named in it."""
-    await desk.shell.submit(work(PRINT, case_id, Print(), asked))
+    await desk.shell.submit(work(PRINT, case_id, Print(desk.known.notices, desk.known.flags), asked))
     case, kept = await desk.views.case(case_id), await desk.views.kept(case_id)
     if case is None or kept is None:
         raise NotFound

@@ -20,6 +20,8 @@ SAID: dict[str, Any] = {
     "place": {"address": "南塘街道新丰三组"},
 }
 
+PRINT = Print(known().notices, known().flags)
+
 
 def decided(**decision: str) -> Case:
     return registered(roles=("dispatcher",), **SAID, decision=decision)
@@ -77,11 +79,23 @@ def test_without_name_or_address_none_is_owed(missing: str) -> None:
 def test_printing_is_a_dispatchers_act_and_audited() -> None:
     case = decided(action="forward", directed_to="EN-01")
     with pytest.raises(Forbidden):
-        print_notice(case, Print(), moment("operator"))
-    (entry,) = print_notice(case, Print(), moment("dispatcher")).audit
+        print_notice(case, PRINT, moment("operator"))
+    (entry,) = print_notice(case, PRINT, moment("dispatcher")).audit
     assert entry.action == "case.notice_printed"
     with pytest.raises(NotFound):
-        print_notice(case, Print(), moment("dispatcher", districts=frozenset({"990102"})))
+        print_notice(case, PRINT, moment("dispatcher", districts=frozenset({"990102"})))
+
+
+def test_where_secrecy_was_asked_for_the_applicant_is_named_to_a_supervisor_alone() -> None:
+    case = decided(action="forward", directed_to="EN-01").with_facts(flags=("CONFIDENTIAL",))
+    with pytest.raises(Forbidden):
+        print_notice(case, PRINT, moment("dispatcher"))
+    assert print_notice(case, PRINT, moment("supervisor")).audit
+
+
+def test_what_is_not_printed_is_not_audited() -> None:
+    with pytest.raises(NoNotice):
+        print_notice(registered(**SAID), PRINT, moment("dispatcher"))
 
 
 def test_every_channel_is_called_something_and_every_line_can_be_written() -> None:
