@@ -80,8 +80,8 @@ async def test_from_quarantine_to_the_hands_of_who_decides(files: Files) -> None
     trail = (await files.door.get(f"/v1/audit?case_id={case_id}", "auditor")).body["items"]
     acts = [(one["action"], one["seen"]) for one in trail if one["action"].startswith("attachment")]
     assert sorted(acts, key=str) == [
-        ("attachment.listed", None),
-        ("attachment.listed", None),
+        ("attachment.listed", "masked"),
+        ("attachment.listed", "plain"),
         ("attachment.read", "plain"),
         ("attachment.received", None),
         ("attachment.released", None),

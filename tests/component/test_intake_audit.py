@@ -263,11 +263,16 @@ async def test_an_auditor_reads_who_saw_what_of_a_case(door: Door) -> None:
     await door.get(f"/v1/cases/{case_id}")
     door.clock.advance(seconds=1)
     await door.post(f"/v1/cases/{case_id}/reveal", {"purpose": "回拨"}, "supervisor")
+    for role in ("operator", "dispatcher"):
+        door.clock.advance(seconds=1)
+        await door.get(f"/v1/cases/{case_id}/attachments", role)
     told = await trail(door, case_id)
     assert [(one["actor"], one["action"], one["seen"]) for one in told] == [
         ("staff:somebody", "case.registered", None),
         ("staff:somebody", "case.read", "masked"),
         ("staff:somebody", "case.revealed", "plain"),
+        ("staff:somebody", "attachment.listed", "masked"),
+        ("staff:somebody", "attachment.listed", "plain"),
     ]
     (note,) = await door.rows("select note_id from note where act = 'reveal'")
     assert told[2]["detail"] == {"purpose": str(note["note_id"])}

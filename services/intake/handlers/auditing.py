@@ -19,6 +19,8 @@ SHOWN: Final[Mapping[str, str]] = {
     "attachment.read": "plain",
 }
 """What of a person's data an act showed to who did it."""
+LISTED: Final = "attachment.listed"
+"""An act whose entry says itself how it showed the names of files."""
 
 Place = tuple[datetime, int, int]
 """Time, chain and number: the order of the trail."""
@@ -40,7 +42,7 @@ def _told(row: AuditRow) -> dict[str, Any]:
         "at": instant(row.at),
         "actor": row.actor,
         "action": row.action,
-        "seen": SHOWN.get(row.action),
+        "seen": row.detail["names"] if row.action == LISTED else SHOWN.get(row.action),
         "detail": dict(row.detail),
         "chain": row.chain,
         "seq": row.seq,
