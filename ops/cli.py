@@ -235,7 +235,8 @@ def erase(
         sys.exit(f"heshi: nothing was done; --yes erases case {case_id} for good.")
     left = asyncio.run(persons.erase(case_id, reason, role, district, print))
     for service, tables in left.items():
-        print(f"{service} still holds {', '.join(f'{rows} rows of {name}' for name, rows in tables.items())}")
+        held = ", ".join(f"{rows} rows of {name}" for name, rows in tables.items() if rows)
+        print(f"{service} still holds {held}" if held else f"{service} has not heard of it yet")
     if left:
         sys.exit("heshi: it goes on by itself once the services run; ask again by the same command.")
     print("Erased everywhere; the broker's log drops the dossier within a day.")

@@ -53,8 +53,9 @@ class Erasures:
     database: Database
     holdings: Holdings
 
-    async def read(self, case_id: UUID, districts: frozenset[str]) -> Erasure | None:
-        """Of one case; None when it belongs to a district that is none of these."""
+    async def read(self, case_id: UUID, districts: frozenset[str]) -> Erasure:
+        """Of one case. One that is not erased, or of a district that is none of these, is told like one that
+        there is not."""
         counts = ", ".join(
             f"(select count(*) from {table} where {holds}) as {table}"  # noqa: S608 - our own names
             for table, holds in self.holdings.tables.items()
@@ -65,7 +66,6 @@ class Erasures:
         """  # noqa: S608 - our own names
         async with self.database.read() as tx:
             row = await tx.fetchrow(sql, case_id)
-        if row["district"] is not None and row["district"] not in districts:
-            return None
-        left = {table: row[table] for table in self.holdings.tables}
-        return Erasure(self.service, case_id, row["erased"], left)
+        told = row["erased"] and (row["district"] is None or row["district"] in districts)
+        left = {table: row[table] if told else 0 for table in self.holdings.tables}
+        return Erasure(self.service, case_id, told, left)

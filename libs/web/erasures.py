@@ -9,7 +9,6 @@ from starlette.responses import Response
 from libs.db.erasure import Erasures
 from libs.web.answers import json
 from libs.web.auth import staff
-from libs.web.errors import NotFound
 from libs.web.principal import Principal
 
 READERS: Final = ("supervisor", "duty_officer", "sealed_officer", "auditor")
@@ -23,11 +22,9 @@ def router(erasures: Erasures) -> APIRouter:
     async def erasure(case_id: UUID, caller: Annotated[Principal, Depends(staff(*READERS))]) -> Response:
         """How far the erasure of a case has come here: its state, and rows with something of people by table.
 
-        `pending` also for a case that nobody asked to erase; no case's existence is told by it.
+        `pending`, with nothing counted, also for what is not erased, of another district or no case: its
+        existence is told to nobody.
         """
-        found = await erasures.read(case_id, caller.districts)
-        if found is None:
-            raise NotFound
-        return json(found.told())
+        return json((await erasures.read(case_id, caller.districts)).told())
 
     return made
