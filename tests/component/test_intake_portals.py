@@ -327,6 +327,7 @@ async def test_a_flood_of_one_number_is_refused_to_portals_alone(door: Door) -> 
 
 
 async def test_what_is_refused_for_its_rate_is_counted(door: Door) -> None:
+    await asyncio.gather(*(door.register(applicant={"phone": PHONE}) for _ in range(most)))
     made, most = await portal(door), known().limits[MOST]
     for _ in range(most + 2):
         await made.register(applicant={"phone": PHONE})

@@ -125,20 +125,24 @@ async def _twins(tx: Tx, phones: Sequence[bytes]) -> Mapping[bytes, tuple[UUID, 
 
 
 async def _paces(tx: Tx, commands: Sequence[Register]) -> dict[bytes, list[datetime]]:
-    """When the newest matters of each portal's applicant were registered, so many as are looked at."""
+    """When a portal's applicant had matters registered by portals, the newest, so many as are looked at."""
     phones = sorted({command.sealed.phone.whole for command in commands if command.sealed.phone})
     if not phones:
         return {}
     rows = await tx.fetch(
         """
-        select w.whole, (c.facts ->> 'registered_at')::timestamptz as at from unnest($1::bytea[]) as w (whole)
+        select w.whole, t.at from unnest($1::bytea[]) as w (whole)
         cross join lateral (
-            select case_id from phone_trace where whole = w.whole order by case_id desc limit $2
-        ) p join intake_case c using (case_id)
-        order by p.case_id desc
+            select c.case_id, (c.facts ->> 'registered_at')::timestamptz as at
+            from (select case_id from phone_trace where whole = w.whole order by case_id desc limit $3) p
+            join intake_case c using (case_id)
+            where c.portal is not null
+            order by c.case_id desc limit $2
+        ) t order by t.case_id desc
         """,
         phones,
         max(command.known.limits[MOST] for command in commands),
+        LATEST_OF_A_NUMBER,
     )
     found: dict[bytes, list[datetime]] = defaultdict(list)
     for row in rows:
