@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -209,6 +210,23 @@ async def test_a_portal_sees_no_case_but_its_own(door: Door) -> None:
     assert len((await door.get("/v1/cases")).body["items"]) == 3
 
 
+async def test_a_portal_asks_by_the_state_that_it_is_told(door: Door) -> None:
+    made = await portal(door)
+    over, running = [(await made.register(kind="DIS")).body["case_id"] for _ in range(2)]
+    for case_id in (over, running):
+        ruling = {"action": "accept"}
+        await door.post(f"/v1/cases/{case_id}/decision", ruling, headers={"if-match": '"1"'})
+    async with door.database.transaction() as tx:
+        await tx.execute(
+            "insert into closing (case_id, version, closed_at, closed) values ($1, 9, now(), true)",
+            UUID(over),
+        )
+    for state, case_id in (("closed", over), ("accepted", running)):
+        items = (await made.ask("GET", f"/v1/cases?state={state}")).body["items"]
+        assert [(item["case_id"], item["state"]) for item in items] == [(case_id, state)]
+    assert len((await door.get("/v1/cases?state=accepted")).body["items"]) == 2
+
+
 async def test_a_portals_cases_are_those_of_all_its_keys(door: Door) -> None:
     old, new = await portal(door), await portal(door)
     case_id = (await old.register(external_ref="W-1")).body["case_id"]
@@ -309,6 +327,7 @@ async def test_fifty_posts_with_one_key_make_one_case(door: Door) -> None:
 
 async def test_a_flood_of_one_number_is_refused_to_portals_alone(door: Door) -> None:
     made, most = await portal(door), known().limits[MOST]
+    await asyncio.gather(*(door.register(applicant={"phone": PHONE}) for _ in range(most)))
     flood = await asyncio.gather(*(made.register(applicant={"phone": PHONE}) for _ in range(most + 5)))
     assert sorted(answer.status for answer in flood) == [201] * most + [429] * 5
     refused = await made.ask(
@@ -327,7 +346,6 @@ async def test_a_flood_of_one_number_is_refused_to_portals_alone(door: Door) -> 
 
 
 async def test_what_is_refused_for_its_rate_is_counted(door: Door) -> None:
-    await asyncio.gather(*(door.register(applicant={"phone": PHONE}) for _ in range(most)))
     made, most = await portal(door), known().limits[MOST]
     for _ in range(most + 2):
         await made.register(applicant={"phone": PHONE})

@@ -178,7 +178,7 @@ def _where(query: Query) -> "_Conditions":
         ("c.portal = {}", query.portal),
         ("c.case_id < {}", query.after),
         ("c.case_id = any({})", query.case_ids),
-        ("c.state = {}", query.state),
+        (_STATE if query.portal is None else _STATE_TOLD_TO_PORTALS, query.state),
         ("c.kind = {}", query.kind),
         ("c.category = {}", query.category),
         ("starts_with(c.grid, {})", query.area),
@@ -241,6 +241,10 @@ def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[date
     """Kinds, '' for none, and the instants that go with them."""
     return [kind or "" for kind in ended], list(ended.values())
 
+
+_STATE: Final = "c.state = {}"
+_STATE_TOLD_TO_PORTALS: Final = "case when x.closed_at is null then c.state else 'closed' end = {}"
+"""A portal is told that mediation closed a case (`Case.state`), staff what intake decided (`Case.stage`)."""
 
 _ENDED: Final = """coalesce(x.closed_at, c.ended_at) < (
     select at from unnest({}::text[], {}::timestamptz[]) as t (kind, at) where kind = coalesce(c.kind, '')
