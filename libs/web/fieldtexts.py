@@ -113,6 +113,8 @@ _TEXTS: dict[str, Title] = {
     "local_time": Title("应为时间，如 2026-03-02 10:30", "must be a time like 2026-03-02 10:30"),
     "dated_facts": Title("应为 代码=日期，以；分隔", "must be code=date, divided by ；"),
     "in_future": Title("不得晚于现在", "must not lie in the future"),
+    "before_forwarding": Title("不得早于转送时间", "must not lie before the matter was forwarded"),
+    "before_receipt": Title("不得早于收到诉求的时间", "must not lie before the matter was received"),
     "too_early": Title("早于 1900 年", "before 1900"),
     "unprintable": Title("不得含有控制字符", "must not hold control characters"),
     "tag_only": Title("只能与其他类别并用", "stands beside another category, never instead of it"),

@@ -25,8 +25,8 @@ class Fulfil:
 def fulfil(case: Case | None, command: Fulfil, moment: Moment) -> Decision[Case]:
     """Stop a clock whose duty was done, also late: a breach stays told, and what is done is recorded.
 
-    Triage and forwarding are done by deciding. Raises Invalid for a clock that the case does not have, and
-    ForbiddenAction for one that has stopped.
+    Triage and forwarding are done by deciding. Raises Invalid for a clock that the case does not have and for
+    an act of before its receipt, and ForbiddenAction for a clock that has stopped.
     """
     case = visible(case, moment.actor)
     require(moment.actor, REGISTRARS, case)
@@ -36,6 +36,8 @@ def fulfil(case: Case | None, command: Fulfil, moment: Moment) -> Decision[Case]
         raise Invalid(errors=[FieldError("/rule", "unknown_code")])
     if done_at > moment.now:
         raise Invalid(errors=[FieldError("/done_at", "in_future")])
+    if done_at < case.facts.received_at:
+        raise Invalid(errors=[FieldError("/done_at", "before_receipt")])
     if deadline.status in DONE_ALREADY:
         raise ForbiddenAction(state=case.stage, allowed=[], clock=deadline.status)
     met = {command.rule: replace(deadline, status="met")}

@@ -36,7 +36,8 @@ class ObjectionLate(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """Agree to an objection that was received at `objected_at` (None: now); its reasons are sealed."""
+    """Agree to an objection that was received at `objected_at` (None: now), not before the matter was
+    forwarded; its reasons are sealed."""
 
     known: Reference
     objected_at: datetime | None
@@ -52,6 +53,8 @@ def take_back(case: Case | None, command: TakeBack, moment: Moment) -> Decision[
     objected_at = command.objected_at or moment.now
     if objected_at > moment.now:
         raise Invalid(errors=[FieldError("/objected_at", "in_future")])
+    if case.ended_at is not None and objected_at < case.ended_at:
+        raise Invalid(errors=[FieldError("/objected_at", "before_forwarding")])
     term = case.deadlines.get(OBJECTION)
     if term is not None and objected_at >= term.due_at:
         raise ObjectionLate(due_at=instant(term.due_at))

@@ -130,12 +130,13 @@ def test_a_duty_that_is_not_owed_or_done_by_deciding_is_not_recorded(rule: str) 
         fulfil(petition(), Fulfil(rule, None, None), moment())
 
 
-def test_a_duty_is_done_once_and_not_in_the_future() -> None:
+def test_a_duty_is_done_once_and_neither_in_the_future_nor_before_receipt() -> None:
     done = kept(fulfil(petition(), Fulfil("PET-NOTICE", None, None), moment()))
     with pytest.raises(ForbiddenAction):
         fulfil(done, Fulfil("PET-NOTICE", None, None), moment())
-    with pytest.raises(Invalid):
-        fulfil(petition(), Fulfil("PET-NOTICE", NOW + timedelta(hours=1), None), moment())
+    for done_at in (NOW + timedelta(hours=1), NOW - timedelta(seconds=1)):
+        with pytest.raises(Invalid):
+            fulfil(petition(), Fulfil("PET-NOTICE", done_at, None), moment())
 
 
 def test_a_duty_of_an_accusation_is_not_found() -> None:

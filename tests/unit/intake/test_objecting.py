@@ -64,10 +64,14 @@ def test_what_is_no_petition_has_no_such_term() -> None:
     assert kept(back(forwarded("DIS"), now=TERM + timedelta(days=30))).stage == "registered"
 
 
-def test_an_objection_of_tomorrow_is_none() -> None:
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [(NOW + timedelta(days=1), "in_future"), (NOW - timedelta(seconds=1), "before_forwarding")],
+)
+def test_an_objection_of_tomorrow_or_of_before_the_forwarding_is_none(at: datetime, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        back(forwarded(), at=NOW + timedelta(days=1))
-    assert [fault.pointer for fault in refused.value.errors] == ["/objected_at"]
+        back(forwarded(), at=at)
+    assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [("/objected_at", code)]
 
 
 @pytest.mark.parametrize("case", [registered(kind="PET"), accepted()], ids=["registered", "accepted"])
