@@ -5,12 +5,13 @@ art 34: nothing found that would pause its term). What was said and what is dang
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from libs.db.work import Decision, Moment
 from libs.events.intake import CaseLinked
 from libs.web.errors import FieldError, ForbiddenAction, Invalid, Refusal, Title
+from services.intake.domain.amending import amended, restated
 from services.intake.domain.case import REGISTRARS, Case, Child, audited, header, require, visible
 from services.intake.domain.clocks import with_clocks_of_child
 from services.intake.domain.people import Personal
@@ -21,11 +22,23 @@ from services.intake.domain.statement import ChildStatement, Statement
 PARENTS: Final = frozenset({"registered", "accepted", "forwarded"})
 """Stages of a matter that somebody still works on."""
 
+_NOT_INHERITED: Final = frozenset({"kind", "chosen_target", "mode"})
+"""What a person wants of whom, and how: each case has its own."""
+
 
 class NotAParent(Refusal):
     """The case is a child itself; its siblings stand under the same parent."""
 
     CODE, TITLE = "not_a_parent", Title("子案不能再立子案", "A child case has no children")
+
+
+class SealedParent(Refusal):
+    """An accusation has no children: each would be an open case that holds what it says (XF22 art 30)."""
+
+    CODE, TITLE = (
+        "sealed_parent",
+        Title("检举控告不立子案，请另行登记", "An accusation has no children: register the matter apart"),
+    )
 
 
 class ParentChanged(Exception):
@@ -43,8 +56,8 @@ class RegisterChild(Register):
 def register_child(_: Case | None, command: RegisterChild, moment: Moment) -> Decision[Case]:
     """Both cases in one transaction (G3): the child is registered, its parent tells of it.
 
-    Raises NotFound, Forbidden or NotAParent; ForbiddenAction for a parent that nobody works on any more;
-    ParentChanged when its flags are no longer those that the child was judged by.
+    Raises NotFound, Forbidden, SealedParent or NotAParent; ForbiddenAction for a parent that nobody works on
+    any more; ParentChanged when its flags are no longer those that the child was judged by.
     """
     parent = _parent_of(command, moment)
     case = with_clocks_of_child(new_case(command, moment), command.known, moment.now)
@@ -55,33 +68,16 @@ def register_child(_: Case | None, command: RegisterChild, moment: Moment) -> De
 
 
 def statement_of_child(parent: Case, said: Personal, body: ChildStatement) -> Statement:
-    """What the child's registration says: the body, and of the parent whatever the body leaves out.
+    """What the child's registration says: the body, and of the parent whatever the body leaves out, in its
+    nested parts field by field.
 
     The request came in with the parent: terms that run from it run from that day (LDMA art 14).
     """
-    facts = parent.facts
-    told: dict[str, Any] = {
-        "channel": facts.channel,
-        "received_at": facts.received_at,
-        "happened_on": parent.happened_on,
-        "category": facts.category,
-        "topic": facts.topic,
-        "narrative": said.story["narrative"],
-        "place": {"address": said.story["address"], "grid": facts.grid},
-        "applicant": said.applicant,
-        "respondents": said.story["respondents"],
-        "representatives": said.story["representatives"],
-        "headcount": facts.headcount,
-        "amount_fen": facts.amount_fen,
-        "complained_about_org": facts.complained_about_org,
-        "facts": facts.facts,
-        "consents": {"share_with_partner": facts.share_with_partner, "sms": facts.sms_consent},
-        "district": parent.district,
-    }
-    own = body.model_dump(exclude_unset=True)
-    if "category" in own:
-        del told["topic"]
-    return Statement.model_validate({**told, **own})
+    own = body.model_dump(mode="json", exclude_unset=True)
+    told = {**restated(parent, said), "district": parent.district}
+    apart = _NOT_INHERITED if "category" not in own else _NOT_INHERITED | {"topic"}
+    statement, _ = amended({name: part for name, part in told.items() if name not in apart}, own)
+    return Statement.model_validate(statement)
 
 
 def judged_as_child(judgement: Judgement, parent: Case, body: ChildStatement, known: Reference) -> Judgement:
@@ -103,6 +99,8 @@ def require_child_kind(kind: str, known: Reference) -> None:
 def _parent_of(command: RegisterChild, moment: Moment) -> Case:
     parent = visible(moment.others.get(command.parent), moment.actor)
     require(moment.actor, REGISTRARS, parent)
+    if parent.secret:
+        raise SealedParent
     if parent.facts.parent is not None:
         raise NotAParent
     if parent.stage not in PARENTS or parent.closed:

@@ -14,6 +14,7 @@ from services.intake.domain.children import (
     NotAParent,
     ParentChanged,
     RegisterChild,
+    SealedParent,
     judged_as_child,
     register_child,
     require_child_kind,
@@ -99,6 +100,22 @@ def test_what_the_body_leaves_out_is_the_parents() -> None:
     assert child.facts == parent.facts.facts
 
 
+def test_what_a_nested_part_leaves_out_is_the_parents_too() -> None:
+    safety = {"name": "林秋月", "phone": "13800000002", "language": "ug", "safe_contact": False}
+    words = {"applicant": safety, "place": {"address": "锦苑一期8号"}}
+    parent = accepted(consents={"sms": True}, **words)
+    parts = {
+        "applicant": {"birth_date": "1990-01-01"},
+        "consents": {"share_with_partner": True},
+        "place": {"grid": "990101001001"},
+    }
+    body = ChildStatement.model_validate({"kind": "CON", **parts})
+    child = statement_of_child(parent, told(parent, **words), body).model_dump(mode="json")
+    assert child["applicant"].items() >= {**safety, "birth_date": "1990-01-01"}.items()
+    assert child["consents"] == {"share_with_partner": True, "sms": True}
+    assert child["place"] == {"address": "锦苑一期8号", "grid": "990101001001"}
+
+
 def test_what_the_body_says_is_the_childs_own() -> None:
     parent = accepted(category="D10", topic="D10.1")
     body = ChildStatement.model_validate({"kind": "DIS", "category": "D02", "narrative": "楼上漏水"})
@@ -159,6 +176,11 @@ def test_a_closed_case_gets_no_child() -> None:
 def test_a_child_gets_no_child() -> None:
     with pytest.raises(NotAParent):
         opened(accepted().with_facts(parent=CHILD))
+
+
+def test_an_accusation_gets_no_child() -> None:
+    with pytest.raises(SealedParent):
+        opened(registered(kind="REP"), "sealed_officer", kind="DIS")
 
 
 def test_a_parent_whose_flags_changed_meanwhile_is_judged_again() -> None:
