@@ -114,13 +114,14 @@ def amend(case: Case | None, command: Amend, moment: Moment) -> Decision[Case]:
     """Change what was said of a case that is in hand.
 
     Flags are only raised by it, never lowered. After acceptance the kind stands, since the track is gone on;
-    and an accusation stays one: who knew of it less would know of it by its change.
+    a child's is one of a child's kinds; and an accusation stays one: who knew of it less would know of it by
+    its change.
     """
     case = visible(case, moment.actor)
     require(moment.actor, REGISTRARS, case)
     if case.state not in IN_HAND:
         raise ForbiddenAction(state=case.state, allowed=[])
-    _check_kind(case, command.judgement.facts)
+    _check_kind(case, command.judgement.facts, command.known)
     if not command.changed:
         return Decision(case, reply=answer(case, moment.version))
     dossier_version = _next_dossier(case, command)
@@ -163,11 +164,14 @@ def _next_dossier(case: Case, command: Amend) -> int:
     return present + 1
 
 
-def _check_kind(case: Case, judged: CaseFacts) -> None:
+def _check_kind(case: Case, judged: CaseFacts, known: Reference) -> None:
     if judged.kind == case.facts.kind:
         return
     if case.stage != "registered" or case.facts.kind == SEALED_KIND:
         raise Invalid(errors=[FieldError("/kind", "not_amendable")])
+    # An accusation is one wherever it turns up; else a child stays what a child may be.
+    if case.facts.parent is not None and judged.kind not in known.child_kinds | {SEALED_KIND}:
+        raise Invalid(errors=[FieldError("/kind", "not_for_child")])
 
 
 def _told(case: Case, changed: tuple[str, ...], added: tuple[str, ...]) -> list[Payload]:

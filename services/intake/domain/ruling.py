@@ -63,6 +63,15 @@ class NotMergeable(Refusal):
     CODE, TITLE = "not_mergeable", Title("目标案件不能并入", "That case takes no other in")
 
 
+class ParentAndChild(Refusal):
+    """One of the two stands under the other: they are two matters, and each goes its own way."""
+
+    CODE, TITLE = (
+        "parent_and_child",
+        Title("母案与子案不能相互并入", "A case and its own child are not merged"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Settle:
     """A ruling on a case, with its free text sealed; `at` is the pointer of the ruling in the body."""
@@ -98,7 +107,7 @@ def _allowed(case: Case) -> list[str]:
 
 def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     """The case after the ruling, with its events; the answer is left to whoever asked. Raises Forbidden,
-    Invalid, NotFound or NotMergeable."""
+    Invalid, NotFound, NotMergeable or ParentAndChild."""
     ruling = command.ruling
     require(moment.actor, _roles(case, ruling), case)
     if faults := [*ruling_faults(ruling, command.known, command.at), *_misfits(case, command)]:
@@ -241,6 +250,8 @@ def _target(case: Case, into: UUID, moment: Moment) -> Case:
     target = visible(moment.others.get(into), moment.actor)
     if target.district != case.district or target.secret != case.secret:
         raise NotFound
+    if case.case_id == target.facts.parent or case.facts.parent == target.case_id:
+        raise ParentAndChild
     if target.stage not in MERGE_TARGETS or target.closed:
         merged_into = str(target.merged_into) if target.merged_into else None
         raise NotMergeable(state=target.state, merged_into=merged_into)

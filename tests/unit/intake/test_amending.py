@@ -18,6 +18,7 @@ from tests.unit.intake.build import (
     CASE,
     DISTRICT,
     NOW,
+    OTHER,
     accepted,
     dossier,
     kept,
@@ -206,6 +207,17 @@ def test_what_stands_is_not_amended(
 ) -> None:
     with pytest.raises(refusal):
         amending(case, told, **fields)
+
+
+@pytest.mark.parametrize(("kind", "passes"), [("CON", True), ("REP", True), ("PET", False), (None, False)])
+def test_a_child_stays_what_a_child_may_be(kind: str | None, passes: bool) -> None:
+    child = registered(kind="DIS").with_facts(parent=OTHER)
+    if passes:
+        assert kept(amending(child, {"kind": "DIS"}, kind=kind)).facts.kind == kind
+        return
+    with pytest.raises(Invalid) as refused:
+        amending(child, {"kind": "DIS"}, kind=kind)
+    assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [("/kind", "not_for_child")]
 
 
 def test_an_accusation_stays_one() -> None:

@@ -22,6 +22,7 @@ from services.intake.domain.children import (
 )
 from services.intake.domain.people import Personal, personal
 from services.intake.domain.registration import judge
+from services.intake.domain.ruling import ParentAndChild
 from services.intake.domain.statement import ChildStatement
 from tests.unit.intake.build import (
     CASE,
@@ -181,6 +182,11 @@ def test_a_child_gets_no_child() -> None:
 def test_an_accusation_gets_no_child() -> None:
     with pytest.raises(SealedParent):
         opened(registered(kind="REP"), "sealed_officer", kind="DIS")
+
+
+def test_a_new_child_is_not_merged_into_its_parent() -> None:
+    with pytest.raises(ParentAndChild):
+        opened(accepted(), decision={"action": "merge", "into": str(CASE)})
 
 
 def test_a_parent_whose_flags_changed_meanwhile_is_judged_again() -> None:

@@ -8,7 +8,7 @@ import pytest
 from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused
 from libs.web.errors import Forbidden, ForbiddenAction, Invalid, NotFound
 from services.intake.domain.case import Case
-from services.intake.domain.ruling import NotMergeable, Settle, settle, settled
+from services.intake.domain.ruling import NotMergeable, ParentAndChild, Settle, settle, settled
 from services.intake.domain.statement import Ruling
 from tests.unit.intake.build import CASE, NOW, OTHER, accepted, kept, known, moment, note, registered
 
@@ -227,6 +227,18 @@ def test_a_matter_does_not_join_itself() -> None:
 def test_a_matter_joins_none_that_the_caller_may_not_know_of(target: Case | None) -> None:
     with pytest.raises(NotFound):
         merge(dispute(), target)
+
+
+@pytest.mark.parametrize(
+    ("case", "target"),
+    [
+        (dispute().with_facts(parent=OTHER), accepted(OTHER)),
+        (dispute(), accepted(OTHER).with_facts(parent=CASE)),
+    ],
+)
+def test_a_case_and_its_child_are_not_merged(case: Case, target: Case) -> None:
+    with pytest.raises(ParentAndChild):
+        merge(case, target)
 
 
 def test_the_free_text_of_a_ruling_is_kept_sealed() -> None:
