@@ -369,6 +369,24 @@ async def test_a_merge_changes_both_cases_at_once(door: Door) -> None:
     assert len(await door.rows("select * from intake_case")) == 2
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_secrecy_that_comes_with_a_merged_matter_hides_who_asked_first(
+    door: Door, at_once: bool
+) -> None:
+    asked = await door.register(applicant=WHO, consents=SHARED, kind="DIS", decision={"action": "accept"})
+    first = asked.body["case_id"]
+    merge, secret = {"action": "merge", "into": first}, {"kind": "DIS", "flags": ["CONFIDENTIAL"]}
+    if at_once:
+        assert (await door.register(**secret, decision=merge)).status == 201
+    else:
+        path = f"/v1/cases/{(await door.register(**secret)).body['case_id']}/decision"
+        assert (await door.post(path, merge, headers={"if-match": '"1"'})).status == 200
+    assert [kind for _, kind, _ in await door.events(first)][-2:] == ["case.reminded", "case.flags_changed"]
+    (record,) = await door.rows("select version, value from state_record where key = $1", first)
+    assert record["version"] == 2
+    assert set(json.loads(record["value"])["compartments"]["contact"]) == {"notify"}
+
+
 async def test_reminders_and_duties_are_recorded(door: Door) -> None:
     answer = await door.register(
         "dispatcher",

@@ -12,6 +12,7 @@ from libs.clocks.calendar import LOCAL
 from libs.db.pool import Database
 from libs.runtime.loops import Pulse
 from libs.tables.limits import Limits
+from services.intake.handlers import import_worker
 from tests.component.intake_door import opened
 from tests.component.intake_files import CSV, HEADINGS, XLSX, Desk, csv_file, row, xlsx_file
 from tests.unit.tables.build import cells, packed, parts_of
@@ -131,6 +132,17 @@ async def test_a_decision_is_checked_with_the_row_and_bound_to_the_role(desk: De
     assert (told["taken"], told["refused"]) == (1, 2)
     [found] = (await desk.door.get("/v1/cases")).body["items"]
     assert found["state"] == "accepted"
+
+
+async def test_a_row_that_is_merged_takes_its_secrecy_along(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_worker, "LOOK", 0.0)
+    first = (await desk.door.register(kind="DIS")).body["case_id"]
+    headings = ("诉求内容", "诉求类型", "标记", "决定", "并入案件")
+    told = await desk.taken(csv_file(("甲", "DIS", "CONFIDENTIAL", "merge", first), headings=headings))
+    assert (told["taken"], told["refused"]) == (1, 0)
+    assert (await desk.door.get(f"/v1/cases/{first}")).body["flags"] == ["CONFIDENTIAL"]
 
 
 async def test_the_same_file_twice_is_one_import(desk: Desk) -> None:

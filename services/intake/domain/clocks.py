@@ -17,6 +17,7 @@ from services.intake.domain.reference import Reference
 OURS: Final = ("PET-NOTICE", "PET-FORWARD", "PROD-TRIAGE-", "PROD-MORE-INFO", "RISK-")
 """Beginnings of the ids of intake's rules; other clocks of a case that goes on are mediation's (G18)."""
 
+DANGER: Final = "RISK-"
 TRIAGE: Final = "PROD-TRIAGE-"
 MET_BY_RULING: Final = (TRIAGE, "PET-FORWARD")
 """Clocks of the duty to decide where a matter goes: any decision meets them (XF22 arts 22, 23)."""
@@ -34,8 +35,12 @@ def with_clocks_of_registration(case: Case, known: Reference) -> Case:
     """The case with the clocks that receipt starts. Danger flags count from receipt as well (`events` of the
     data file: at registration `received_at`)."""
     received = case.facts.received_at
-    case = _started(case, known, REGISTERED, received, case.facts.flags)
-    return _started(case, known, FLAGGED, received, case.facts.flags)
+    return with_clocks_of_danger(_started(case, known, REGISTERED, received, case.facts.flags), known)
+
+
+def with_clocks_of_danger(case: Case, known: Reference) -> Case:
+    """The case with the clocks that its flags start at receipt."""
+    return _started(case, known, FLAGGED, case.facts.received_at, case.facts.flags)
 
 
 def with_clocks_of_child(case: Case, known: Reference, at: datetime) -> Case:
@@ -50,7 +55,7 @@ def with_clocks_of_flags(case: Case, known: Reference, added: Collection[str], a
     """The case after flags changed: new dangers start their clocks, those of lowered flags end, and while
     nobody has decided the triage clock is that of the present urgency."""
     running = {rule.id for rule in _ours(case, known, FLAGGED, at, case.facts.flags)}
-    case = _closed(case, "ended", lambda rule: rule.startswith("RISK-") and rule not in running)
+    case = _closed(case, "ended", lambda rule: rule.startswith(DANGER) and rule not in running)
     case = _started(case, known, FLAGGED, at, added)
     return _triaged_by_urgency(case, known, at) if case.stage == "registered" else case
 
@@ -60,7 +65,7 @@ def with_clocks_of_amendment(case: Case, known: Reference, added: Collection[str
     that do not apply any more end."""
     received = case.facts.received_at
     wanted = {rule.id: rule for rule in _ours(case, known, REGISTERED, received, case.facts.flags)}
-    kept = {rule for rule in case.deadlines if rule.startswith(("RISK-", TRIAGE))}
+    kept = {rule for rule in case.deadlines if rule.startswith((DANGER, TRIAGE))}
     case = _closed(case, "ended", lambda rule: rule not in wanted and rule not in kept)
     if case.stage == "registered":
         fresh = {
@@ -72,6 +77,23 @@ def with_clocks_of_amendment(case: Case, known: Reference, added: Collection[str
     return with_clocks_of_flags(case, known, added, at)
 
 
+def with_clocks_of_merged(first: Case, before: Case, merged: Case) -> Case:
+    """The case `first` that takes another one in: the clocks of that one's dangers go over, running or met,
+    but for those that ran here `before`, which run on. One that was missed is told there, and begins anew
+    with its flag."""
+    dangers = {
+        rule: clock
+        for rule, clock in merged.deadlines.items()
+        if rule.startswith(DANGER) and clock.status in ("open", "met") and not _runs(before, rule)
+    }
+    return replace(first, deadlines={**first.deadlines, **dangers})
+
+
+def with_clocks_gone_over(case: Case) -> Case:
+    """The merged case, the clocks of whose dangers run in the one that took it in."""
+    return _closed(case, "ended", lambda rule: rule.startswith(DANGER))
+
+
 def with_clocks_of_ruling(case: Case) -> Case:
     """The case after it was decided where it goes. The written notice stays owed (XF22 art 23)."""
     return _closed(case, "met", lambda rule: rule.startswith(MET_BY_RULING))
@@ -80,7 +102,7 @@ def with_clocks_of_ruling(case: Case) -> Case:
 def with_clocks_of_withdrawal(case: Case) -> Case:
     """The case after the citizen took it back: nobody owes an answer any more. The clocks of a danger run on:
     that a woman takes her matter back does not end the danger."""
-    return _closed(case, "ended", lambda rule: not rule.startswith("RISK-"))
+    return _closed(case, "ended", lambda rule: not rule.startswith(DANGER))
 
 
 def with_clocks_of_forwarding(case: Case, known: Reference, to: str | None, at: datetime) -> Case:
@@ -215,6 +237,11 @@ def _triaged_by_urgency(case: Case, known: Reference, at: datetime) -> Case:
         due = due_for(rule, start, known.calendar)
         case = _with(case, of_due(rule, due, start))
     return case
+
+
+def _runs(case: Case, rule: str) -> bool:
+    deadline = case.deadlines.get(rule)
+    return deadline is not None and deadline.open
 
 
 def _may_start(deadline: Deadline | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from libs.db.work import Decision, Moment, State
@@ -58,32 +59,56 @@ def change_flags(case: Case | None, command: ChangeFlags, moment: Moment) -> Dec
         raise ForbiddenAction(state=case.state, allowed=[])
     if faults := list(_flag_misfits(case, command)):
         raise Invalid(errors=faults)
-    rules, before = command.known.flags, case.facts
-    flags = rules.sorted({*before.flags, *command.add} - set(command.remove))
-    added = tuple(flag for flag in flags if flag not in before.flags)
-    if flags == before.flags:
+    rules, before, case = command.known.flags, case, with_flags(case, command, moment.now)
+    if case is before:
         return Decision(case, reply=answer(case, moment.version))
-    dossier_version = _next_dossier(case, command, added)
-    case = case.with_facts(
-        flags=flags,
-        urgency=rules.urgency(case.said_urgency, flags),
-        released=before.released and not rules.holds_back(added),
-        dossier_version=dossier_version,
-    )
-    case = with_clocks_of_flags(case, command.known, added, moment.now)
     case = case.noted(command.note)
-    told = {} if case.secret else {"added": added, "removed": command.remove}
-    events: list[Payload] = [CaseFlagsChanged(**header(case), case=case.told_facts(), **told)]
-    if case.stage == "accepted" and rules.holds_back(before.flags) and not rules.holds_back(flags):
+    events: list[Payload] = [flags_told(before, case)]
+    held = rules.holds_back(before.facts.flags)
+    if case.stage == "accepted" and held and not rules.holds_back(case.facts.flags):
         case = case.with_facts(released=True)
         events.append(CaseReleased(**header(case), case=case.told_facts()))
+    added, removed = list(raised(before, case)), list(command.remove)
     return Decision(
         case,
         events,
         reply=answer(case, moment.version + len(events)),
-        audit=audited("case.flags_changed", case, added=list(added), removed=list(command.remove)),
-        state=[command.dossier] if command.dossier and dossier_version > before.dossier_version else [],
+        audit=audited("case.flags_changed", case, added=added, removed=removed),
+        state=next_dossier(before, case, command.dossier),
     )
+
+
+def with_flags(case: Case, change: ChangeFlags, at: datetime) -> Case:
+    """The case with its flags changed, and with them urgency, release, clocks and the version of the dossier;
+    the same case where all stands already. Raises DossierOutdated."""
+    rules, before = change.known.flags, case.facts
+    flags = rules.sorted({*before.flags, *change.add} - set(change.remove))
+    if flags == before.flags:
+        return case
+    added = tuple(flag for flag in flags if flag not in before.flags)
+    case = case.with_facts(
+        flags=flags,
+        urgency=rules.urgency(case.said_urgency, flags),
+        released=before.released and not rules.holds_back(added),
+        dossier_version=_dossier_version(case, change, added),
+    )
+    return with_clocks_of_flags(case, change.known, added, at)
+
+
+def raised(before: Case, after: Case) -> tuple[str, ...]:
+    """The flags that came to the case."""
+    return tuple(flag for flag in after.facts.flags if flag not in before.facts.flags)
+
+
+def flags_told(before: Case, after: Case) -> CaseFlagsChanged:
+    """What is told of a change of flags: of an accusation that there was one."""
+    told = {} if after.secret else {"added": raised(before, after), "removed": raised(after, before)}
+    return CaseFlagsChanged(**header(after), case=after.told_facts(), **told)
+
+
+def next_dossier(before: Case, after: Case, dossier: State | None) -> list[State]:
+    """The record to publish with the change, if it is shown anew."""
+    return [dossier] if dossier and after.facts.dossier_version > before.facts.dossier_version else []
 
 
 def _flag_misfits(case: Case, command: ChangeFlags) -> Iterator[FieldError]:
@@ -112,12 +137,12 @@ def change_faults(
         yield FieldError("/reason", "required", why)
 
 
-def _next_dossier(case: Case, command: ChangeFlags, added: tuple[str, ...]) -> int:
+def _dossier_version(case: Case, change: ChangeFlags, added: tuple[str, ...]) -> int:
     """The version of the dossier after the change: the next one if the flags decide what it shows."""
     present = case.facts.dossier_version
-    if case.secret or not command.known.flags.hide_contact((*added, *command.remove)):
+    if case.secret or not change.known.flags.hide_contact((*added, *change.remove)):
         return present
-    if command.dossier is None or command.dossier.version != present + 1:
+    if change.dossier is None or change.dossier.version != present + 1:
         raise DossierOutdated
     return present + 1
 

@@ -24,7 +24,7 @@ from services.intake.domain.case import (
     header,
     require,
 )
-from services.intake.domain.clocks import with_clocks_of_registration
+from services.intake.domain.clocks import with_clocks_of_danger, with_clocks_of_registration
 from services.intake.domain.consenting import changed_consents
 from services.intake.domain.flags import Judged
 from services.intake.domain.people import entered, has_needs, real_name, warnings
@@ -120,7 +120,7 @@ class Neighbours:
 @dataclass(frozen=True, slots=True)
 class Register:
     """A statement, judged and sealed before it queues. The query code is the first of `query_codes` that
-    nobody has."""
+    nobody has; `dossier_of_first` is that of `Settle`."""
 
     known: Reference
     case_id: UUID
@@ -134,6 +134,7 @@ class Register:
     dossier: State | None
     ruling: Ruling | None
     note: Note | None
+    dossier_of_first: State | None = field(default=None, kw_only=True)
 
 
 def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case]:
@@ -148,8 +149,11 @@ def register(_: Case | None, command: Register, moment: Moment) -> Decision[Case
     case = new_case(command, moment)
     if (pace := _pace(case, moment.shared)) is not None:
         check_pace(pace, command.known.limits[MOST], moment.now)
-    if command.ruling is None or command.ruling.action != "merge":
-        # A repeated matter gets no clocks of its own: those of the first run on (XF22 art 19).
+    if command.ruling is not None and command.ruling.action == "merge":
+        # A repeated matter gets no clocks of its own: those of the first run on (XF22 art 19). Those of its
+        # dangers go over to the first.
+        case = with_clocks_of_danger(case, command.known)
+    else:
         case = with_clocks_of_registration(case, command.known)
     return registered(case, command, moment)
 
@@ -160,9 +164,10 @@ def registered(case: Case, command: Register, moment: Moment) -> Decision[Case]:
     told = CaseRegistered(**header(case), case=case.told_facts(), decided=decided)
     act = Decision(case, [told], audit=audited("case.registered", case, kind=case.facts.kind))
     if command.ruling is not None:
-        act = _with_ruling(act, Settle(command.known, command.ruling, command.note, "/decision"), moment)
+        ruling = Settle(command.known, command.ruling, command.note, "/decision", command.dossier_of_first)
+        act = _with_ruling(act, ruling, moment)
     _take(moment.shared, case, moment.now)
-    act.state = [command.dossier] if command.dossier else []
+    act.state = [*act.state, *filter(None, [command.dossier])]
     tell = answer if moment.actor.portal is None else answer_to_portal
     act.reply = tell(act.case or case, moment.version + len(act.events))
     act.status, act.location = 201, f"/v1/cases/{case.case_id}"

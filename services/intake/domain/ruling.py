@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from libs.db.work import Decision, Moment
+from libs.db.work import Decision, Moment, State
+from libs.events.base import Payload
 from libs.events.intake import (
     CaseAccepted,
     CaseForwarded,
@@ -29,10 +30,13 @@ from services.intake.domain.case import (
     visible,
 )
 from services.intake.domain.clocks import (
+    with_clocks_gone_over,
     with_clocks_of_forwarding,
+    with_clocks_of_merged,
     with_clocks_of_ruling,
     with_clocks_of_withdrawal,
 )
+from services.intake.domain.flagging import ChangeFlags, flags_told, next_dossier, raised, with_flags
 from services.intake.domain.reference import Reference
 from services.intake.domain.statement import Ruling, ruling_faults
 
@@ -74,12 +78,17 @@ class ParentAndChild(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A ruling on a case, with its free text sealed; `at` is the pointer of the ruling in the body."""
+    """A ruling on a case, with its free text sealed; `at` is the pointer of the ruling in the body.
+
+    `dossier_of_first` is the next one of the case that takes a merged matter in, for when a flag that comes
+    along changes what it shows.
+    """
 
     known: Reference
     ruling: Ruling
     note: Note | None = None
     at: str = ""
+    dossier_of_first: State | None = None
 
     @property
     def with_registration(self) -> bool:
@@ -107,7 +116,7 @@ def _allowed(case: Case) -> list[str]:
 
 def settled(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
     """The case after the ruling, with its events; the answer is left to whoever asked. Raises Forbidden,
-    Invalid, NotFound, NotMergeable or ParentAndChild."""
+    Invalid, NotFound, NotMergeable, ParentAndChild or DossierOutdated."""
     ruling = command.ruling
     require(moment.actor, _roles(case, ruling), case)
     if faults := [*ruling_faults(ruling, command.known, command.at), *_misfits(case, command)]:
@@ -211,31 +220,38 @@ def _forward(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
 
 
 def _merge(case: Case, command: Settle, moment: Moment) -> Decision[Case]:
-    """Both cases change in one transaction (G3); the one that stays counts the repetition as a reminder."""
+    """Both cases change in one transaction (G3); the one that stays counts the repetition as a reminder.
+
+    A danger goes on where the matter goes on: the flags are raised there and their clocks run there.
+    """
     into = command.ruling.into
     assert into is not None  # noqa: S101 - `_misfits` asked for it
     target = _target(case, into, moment)
     reason = command.ruling.reason_code or next(
         code for code, reason in command.known.reasons.items() if reason.action == "merge"
     )
-    case = replace(case, stage="merged", reason_code=reason, merged_into=into)
-    target = replace(target, reminders=target.reminders + 1)
+    flags = ChangeFlags(command.known, case.facts.flags, (), None, command.dossier_of_first)
+    first = with_clocks_of_merged(with_flags(target, flags, moment.now), target, case)
+    first = replace(first, reminders=target.reminders + 1)
+    case = with_clocks_gone_over(replace(case, stage="merged", reason_code=reason, merged_into=into))
     merged = CaseMerged(
         **header(case),
         case=case.told_facts(),
         into=into,
-        into_query_code=None if target.secret else target.facts.query_code,
+        into_query_code=None if first.secret else first.facts.query_code,
         reason_code=reason,
         with_registration=command.with_registration,
     )
-    reminded = CaseReminded(
-        **header(target), count=target.reminders, new_facts=False, merged_from=case.case_id
-    )
-    audit = [
-        *audited("case.merged", case, into=str(into)),
-        *audited("case.reminded", target, by=str(case.case_id)),
+    told: list[Payload] = [
+        CaseReminded(**header(first), count=first.reminders, new_facts=False, merged_from=case.case_id)
     ]
-    return Decision(case, [merged], audit=audit, others={into: (target, [reminded])})
+    by = str(case.case_id)
+    audit = [*audited("case.merged", case, into=str(into)), *audited("case.reminded", first, by=by)]
+    if added := raised(target, first):
+        told.append(flags_told(target, first))
+        audit += audited("case.flags_changed", first, added=list(added), removed=[], by=by)
+    state = next_dossier(target, first, command.dossier_of_first)
+    return Decision(case, [merged], audit=audit, state=state, others={into: (first, told)})
 
 
 def _withdraw(case: Case, command: Settle, moment: Moment) -> Decision[Case]:

@@ -1,10 +1,11 @@
 """What people do to a case that exists. The door's command becomes a sealed one; the domain decides it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from libs.db.work import Outcome, State, UseCase
+from libs.db.work import Outcome, State, UseCase, Work
 from libs.web.errors import Busy
 from services.intake.domain.case import Case, Note
 from services.intake.domain.duties import Fulfil, fulfil
@@ -20,6 +21,7 @@ from services.intake.domain.flagging import (
 )
 from services.intake.domain.flags import Entered
 from services.intake.domain.objecting import TakeBack, take_back
+from services.intake.domain.registration import Register
 from services.intake.domain.relating import Relate, relate
 from services.intake.domain.retention import ChangeHolds, change_holds
 from services.intake.domain.ruling import Settle, settle
@@ -68,7 +70,27 @@ async def decide(desk: Desk, case_id: UUID, ruling: Ruling, asked: Asked) -> Out
     """Accept, refuse, forward or merge a registered case."""
     command = Settle(desk.known, ruling, await noted(desk, case_id, ruling.action, ruling.reason_text, asked))
     also = (ruling.into,) if ruling.into and ruling.into != case_id else ()
-    return await act(desk, SETTLE, case_id, command, asked, also)
+    return await ruled(desk, work(SETTLE, case_id, command, asked, also=also))
+
+
+async def ruled(desk: Desk, asked: Work[Case, Any]) -> Outcome:
+    """Do a command that may merge; the dossier of the case that takes the matter in is sealed anew where it
+    must be."""
+    for _ in range(RESEALS):
+        try:
+            return await submit(desk, asked)
+        except DossierOutdated:
+            asked = await with_next_dossier(desk, asked)
+    raise Busy(retry_after=1)
+
+
+async def with_next_dossier(desk: Desk, asked: Work[Case, Any]) -> Work[Case, Any]:
+    """The same command to merge, with the next dossier of the case that takes the matter in."""
+    command = asked.command
+    merged = command.judgement if isinstance(command, Register) else await desk.views.case(asked.case_id)
+    change = FlagChange(add=merged.facts.flags if merged else ())
+    dossier = await _resealed(desk, command.ruling.into, change)
+    return replace(asked, command=replace(command, dossier_of_first=dossier))
 
 
 async def objected(desk: Desk, case_id: UUID, objection: Objection, asked: Asked) -> Outcome:

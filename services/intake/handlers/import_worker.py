@@ -20,8 +20,10 @@ from libs.tables.reading import Form, Row, read
 from libs.web.errors import Refusal
 from services.intake.domain.case import Case
 from services.intake.domain.columns import Layout
+from services.intake.domain.flagging import DossierOutdated
 from services.intake.domain.importing import BROKEN, Faulty, faults_of
 from services.intake.domain.places import Places
+from services.intake.handlers.acting import with_next_dossier
 from services.intake.handlers.desk import Asked, Desk, Job, LeaseLost
 from services.intake.handlers.registering import registration, rehearse
 
@@ -153,6 +155,8 @@ class Importer:
                     taken += 1
                 elif isinstance(result.error, Refusal) and result.error.retry_after is not None:
                     again[number] = work
+                elif isinstance(result.error, DossierOutdated):
+                    again[number] = await with_next_dossier(self._desk, work)
                 else:
                     faulty.append(_refused(job, layout, by_number[number], result.error))
             if (waiting := again) and await pulse.pause(LOOK):

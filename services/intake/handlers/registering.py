@@ -22,8 +22,8 @@ from services.intake.domain.portal import check_portal, credential
 from services.intake.domain.registration import Judgement, Neighbours, Register, judge
 from services.intake.domain.registration import register as decide
 from services.intake.domain.statement import ChildStatement, KeyWanted, Statement, check
+from services.intake.handlers.acting import ruled
 from services.intake.handlers.desk import Asked, Desk, work
-from services.intake.handlers.linking import submit
 from services.intake.handlers.sealing import note
 
 REGISTER: Final = UseCase("register", decide)
@@ -39,7 +39,7 @@ CODE_LENGTH, CODE_TRIES = 8, 3
 
 async def register(desk: Desk, said: Statement, asked: Asked) -> Outcome:
     """Check, judge and seal a statement, and register it. Raises the typed refusals of each step."""
-    return await submit(desk, registration(desk, said, asked, await desk.places.current()))
+    return await ruled(desk, registration(desk, said, asked, await desk.places.current()))
 
 
 def registration(
@@ -101,7 +101,7 @@ async def open_child(desk: Desk, parent_id: UUID, body: ChildStatement, asked: A
         )
         also = (parent_id, *filter(None, [said.decision.into if said.decision else None]))
         try:
-            return await submit(
+            return await ruled(
                 desk, work(OPEN_CHILD, command.case_id, command, asked, district=parent.district, also=also)
             )
         except ParentChanged:

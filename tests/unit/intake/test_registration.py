@@ -1,6 +1,7 @@
 """Registering a matter, with and without a ruling of the same act."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +118,17 @@ def test_a_repeated_matter_is_registered_and_joined_without_clocks_of_its_own() 
     assert decision.case is not None
     assert decision.case.deadlines == {}
     assert kept(decision).stage == "merged"
+
+
+def test_a_danger_told_with_a_repeated_matter_counts_from_its_receipt_in_the_first_case() -> None:
+    fields = {"narrative": "拿刀砍我", "received_at": NOW - timedelta(hours=1)}
+    asked = command(kind="DIS", decision={"action": "merge", "into": str(OTHER)}, **fields)
+    decision = register(None, asked, moment(version=0, others={OTHER: accepted(OTHER)}))
+    first, _ = decision.others[OTHER]
+    assert (first.facts.flags, first.facts.urgency) == (("VIOLENCE",), "RED")
+    assert first.deadlines["RISK-VIOLENCE"].due_at == NOW - timedelta(hours=1)
+    assert not any(clock.open for clock in kept(decision).deadlines.values())
+    assert decision.state == [asked.dossier]
 
 
 def test_a_query_code_that_somebody_has_is_passed_over() -> None:

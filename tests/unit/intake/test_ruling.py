@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from libs.events.intake import CaseAccepted, CaseForwarded, CaseMerged, CaseRefused
+from libs.events.intake import CaseAccepted, CaseFlagsChanged, CaseForwarded, CaseMerged, CaseRefused
 from libs.web.errors import Forbidden, ForbiddenAction, Invalid, NotFound
 from services.intake.domain.case import Case
+from services.intake.domain.flagging import ChangeFlags, DossierOutdated, change_flags
 from services.intake.domain.ruling import NotMergeable, ParentAndChild, Settle, settle, settled
 from services.intake.domain.statement import Ruling
-from tests.unit.intake.build import CASE, NOW, OTHER, accepted, kept, known, moment, note, registered
+from tests.unit.intake.build import CASE, NOW, OTHER, accepted, dossier, kept, known, moment, note, registered
 
 
 def ruling(action: str, **fields: Any) -> Settle:
@@ -239,6 +240,52 @@ def test_a_matter_joins_none_that_the_caller_may_not_know_of(target: Case | None
 def test_a_case_and_its_child_are_not_merged(case: Case, target: Case) -> None:
     with pytest.raises(ParentAndChild):
         merge(case, target)
+
+
+def in_danger() -> Case:
+    case = registered(kind="DIS", category="D10", narrative="他拿刀")
+    assert case.facts.flags == ("VIOLENCE",)
+    return case
+
+
+@pytest.mark.parametrize("stage", ["registered", "accepted", "forwarded"])
+def test_a_danger_goes_on_in_the_case_that_takes_the_matter_in(stage: Any) -> None:
+    danger = in_danger()
+    decision = merge(danger, replace(accepted(OTHER), stage=stage).with_facts(released=True))
+    first, (reminded, flagged) = decision.others[OTHER]
+    assert isinstance(flagged, CaseFlagsChanged)
+    assert (flagged.added, flagged.case.urgency, flagged.case.released) == (("VIOLENCE",), "RED", False)
+    assert {due.rule for due in reminded.deadlines} >= {"RISK-VIOLENCE"}
+    assert first.deadlines["RISK-VIOLENCE"] == danger.deadlines["RISK-VIOLENCE"]
+    assert kept(decision).deadlines["RISK-VIOLENCE"].status == "ended"
+    told = [(entry.action, entry.case_id, dict(entry.detail)) for entry in decision.audit][-1]
+    assert told == ("case.flags_changed", OTHER, {"added": ["VIOLENCE"], "removed": [], "by": str(CASE)})
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "after"),
+    [("met", None, "met"), ("met", "open", "open"), ("open", "met", "open"), ("missed", None, "open")],
+)
+def test_the_clocks_of_a_danger_go_over(here: Any, there: Any, after: str) -> None:
+    danger, first = in_danger(), accepted(OTHER)
+    clock = danger.deadlines["RISK-VIOLENCE"]
+    danger = replace(danger, deadlines={"RISK-VIOLENCE": replace(clock, status=here)})
+    if there is not None:
+        first = kept(change_flags(first, ChangeFlags(known(), ("VIOLENCE",), (), None, None), moment()))
+        first = replace(first, deadlines={"RISK-VIOLENCE": replace(clock, status=there)})
+    taken, (reminded, *_) = merge(danger, first).others[OTHER]
+    assert taken.deadlines["RISK-VIOLENCE"].status == after
+    assert ("RISK-VIOLENCE" in {due.rule for due in reminded.deadlines}) == (after == "open")
+
+
+def test_secrecy_that_comes_with_a_matter_seals_the_dossier_anew() -> None:
+    case, first = registered(kind="DIS", flags=["CONFIDENTIAL"]), accepted(OTHER)
+    with pytest.raises(DossierOutdated):
+        merge(case, first)
+    asked = replace(ruling("merge", into=str(OTHER)), dossier_of_first=dossier(OTHER, 2))
+    decision = settle(case, asked, moment(others={OTHER: first}))
+    assert decision.state == [dossier(OTHER, 2)]
+    assert decision.others[OTHER][0].facts.dossier_version == 2
 
 
 def test_the_free_text_of_a_ruling_is_kept_sealed() -> None:
