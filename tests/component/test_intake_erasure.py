@@ -243,6 +243,10 @@ async def test_what_was_merged_is_kept_as_long_as_the_case_that_took_it_in(door:
     door.clock.set(datetime.combine(day, time(12), LOCAL) - timedelta(days=1))
     assert await erase_over(door.desk, door.pulse) == 0
     assert (await door.get("/v1/retention?within_days=0", "supervisor")).body["items"] == []
+    assert (await door.post(f"/v1/cases/{first}/holds", {"add": ["COURT"]}, "supervisor")).status == 200
+    refused = await erase(door, merged)
+    assert (refused.status, refused.body["code"], refused.body["merged_into"]) == (409, "held", first)
+    assert (await door.post(f"/v1/cases/{first}/holds", lifted, "supervisor")).status == 200
     door.clock.advance(days=1)
     assert [await erase_over(door.desk, door.pulse) for _ in range(3)] == [1, 1, 0]
     assert [(await door.get(f"/v1/cases/{one}")).status for one in (first, merged)] == [404, 404]

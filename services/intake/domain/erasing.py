@@ -6,7 +6,7 @@ from libs.db.work import Decision, Moment, State
 from libs.events.dossier import DossierSealed
 from libs.events.intake import CaseErased
 from libs.messaging.deadline import open_dates
-from libs.web.errors import FieldError, Invalid, Refusal, Title
+from libs.web.errors import Busy, FieldError, Invalid, Refusal, Title
 from services.intake.domain.case import FINISHED, SUPERVISORS, Case, audited, header, require, visible
 from services.intake.domain.reference import Reference
 
@@ -41,14 +41,14 @@ class Erase:
 def erase(case: Case | None, command: Erase, moment: Moment) -> Decision[Case]:
     """Erase a finished case: a supervisor's act; of an accusation the sealed officer's.
 
-    Every reader of the dossier finds its tombstone and forgets its copy; the event tells the others.
+    What was merged is held by the holds of the case that took it in as well, which must be among the moment's
+    others. Every reader of the dossier finds its tombstone and forgets its copy; the event tells the others.
     """
     case = visible(case, moment.actor)
     require(moment.actor, SUPERVISORS, case)
     if command.reason_code not in command.known.erasure_reasons:
         raise Invalid(errors=[FieldError("/reason_code", "unknown_code")])
-    if case.holds:
-        raise Held(holds=list(case.holds))
+    _check_holds(case, moment)
     running = [due.rule for due in open_dates(case.deadlines)]
     if running or not (case.closed or case.stage in FINISHED):
         raise StillNeeded(state=case.state, clocks=running)
@@ -61,3 +61,16 @@ def erase(case: Case | None, command: Erase, moment: Moment) -> Decision[Case]:
         audit=audited("case.erased", case, reason_code=command.reason_code),
         state=[State(DossierSealed.TOPIC, str(case.case_id), version, None)],
     )
+
+
+def _check_holds(case: Case, moment: Moment) -> None:
+    if case.holds:
+        raise Held(holds=list(case.holds))
+    first = case
+    while first.merged_into is not None:
+        into = first.merged_into
+        if into not in moment.others:  # it was merged on since the others were looked up
+            raise Busy(retry_after=1)
+        first = moment.others[into]
+        if first.holds:
+            raise Held(holds=list(first.holds), merged_into=str(into))

@@ -142,7 +142,17 @@ async def done(desk: Desk, case_id: UUID, duty: Duty, asked: Asked) -> Outcome:
 
 async def erased(desk: Desk, case_id: UUID, erasure: Erasure, asked: Asked) -> Outcome:
     """Erase what is known of people in a finished case."""
-    return await act(desk, ERASE, case_id, Erase(desk.known, erasure.reason_code), asked)
+    command = Erase(desk.known, erasure.reason_code)
+    return await act(desk, ERASE, case_id, command, asked, await took_in(desk, case_id))
+
+
+async def took_in(desk: Desk, case_id: UUID) -> tuple[UUID, ...]:
+    """The case that took this one in, the one that took in that, and so on."""
+    case, found = await desk.views.case(case_id), list[UUID]()
+    while case is not None and case.merged_into is not None:
+        found.append(case.merged_into)
+        case = await desk.views.case(case.merged_into)
+    return tuple(found)
 
 
 async def hold(desk: Desk, case_id: UUID, change: HoldChange, asked: Asked) -> Outcome:

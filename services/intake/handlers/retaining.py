@@ -15,7 +15,7 @@ from libs.web.errors import Refusal
 from services.intake.domain.case import SEALED_OFFICERS, SUPERVISORS, Case
 from services.intake.domain.erasing import Erase
 from services.intake.domain.retention import ended_before, erased_on, told
-from services.intake.handlers.acting import ERASE
+from services.intake.handlers.acting import ERASE, took_in
 from services.intake.handlers.desk import Asked, Desk, Query, paged, work
 
 OVER: Final = "RETENTION_OVER"
@@ -69,7 +69,13 @@ def _is_over(desk: Desk, case: Case, by: date) -> bool:
 
 async def _erase(desk: Desk, cases: Sequence[Case]) -> int:
     works = [
-        work(ERASE, case.case_id, Erase(desk.known, OVER), Asked(_keeper(case.district), desk.now()))
+        work(
+            ERASE,
+            case.case_id,
+            Erase(desk.known, OVER),
+            Asked(_keeper(case.district), desk.now()),
+            also=await took_in(desk, case.case_id) if case.merged_into else (),
+        )
         for case in cases
     ]
     results = await desk.shell.run(works)

@@ -1,14 +1,15 @@
 """Erasing a case: who may, when, and what is told of it."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from libs.events.intake import CaseErased
-from libs.web.errors import Forbidden, Invalid, NotFound
+from libs.web.errors import Busy, Forbidden, Invalid, NotFound
 from services.intake.domain.case import Case, Origin, visible
-from services.intake.domain.erasing import Erase, StillNeeded, erase
-from tests.unit.intake.build import CASE, NOW, accepted, actor, kept, known, moment, registered
+from services.intake.domain.erasing import Erase, Held, StillNeeded, erase
+from tests.unit.intake.build import CASE, NOW, OTHER, accepted, actor, kept, known, moment, registered
 
 
 def erasure(reason: str = "CONSENT_WITHDRAWN") -> Erase:
@@ -53,6 +54,20 @@ def test_an_accepted_case_can_go_when_mediation_has_closed_it() -> None:
         erase(case, erasure(), moment("supervisor"))
     assert refused.value.extra == {"state": "accepted", "clocks": []}
     assert kept(erase(replace(case, closed_at=NOW), erasure(), moment("supervisor"))).stage == "erased"
+
+
+def test_what_was_merged_is_held_with_the_case_that_took_it_in() -> None:
+    third = UUID("019c2b6e-7001-7001-8001-000000000003")
+    case = replace(finished("merged"), merged_into=OTHER)
+    first = replace(finished("merged"), case_id=OTHER, merged_into=third)
+    last = replace(finished(), case_id=third)
+    assert kept(erase(case, erasure(), moment("supervisor", others={OTHER: first, third: last})))
+    held = {OTHER: first, third: replace(last, holds=("COURT",))}
+    with pytest.raises(Held) as refused:
+        erase(case, erasure(), moment("supervisor", others=held))
+    assert refused.value.extra == {"holds": ["COURT"], "merged_into": str(third)}
+    with pytest.raises(Busy):
+        erase(case, erasure(), moment("supervisor", others={OTHER: first}))
 
 
 def test_while_a_clock_runs_the_case_stays() -> None:
