@@ -55,6 +55,10 @@ _TEXTS: dict[str, Title] = {
     "invalid_phone": Title("不是完整的电话号码", "not a whole phone number"),
     "other_district": Title("不属于该行政区", "of another district"),
     "twice": Title("重复", "given twice"),
+    "not_for_task": Title(
+        "密封件的任务不出密封队列，其他任务也不进入",
+        "no task of a sealed case leaves the sealed queue, and no other comes into it",
+    ),
     "must_be_written": Title("须为书面形式", "must be in writing"),
     "not_for_child": Title("该类型不能作为子案", "this kind is no child of another case"),
     "no_parent": Title("上级区域不存在", "the area above it is unknown"),

@@ -94,12 +94,23 @@ async def test_a_call_to_somebody_in_danger_is_owed_sooner(door: Door) -> None:
 
 
 async def test_the_matter_of_an_accusation_is_the_sealed_officers_alone(door: Door) -> None:
-    await suppressed(door, new_case(), "SEALED")
+    """Also what was asked for before the case was known as one, for whatever reason."""
+    case_id = new_case()
+    await suppressed(door, case_id, "SEALED")
+    await suppressed(door, case_id, "NO_CONSENT")
+    assert len(await listed(door, "?queue=CALL", roles=("operator",))) == 1
+    sealed = case_facts(kind="REP", track="SEALED", category=None)
+    await door.hear(CaseAccepted(case_id=case_id, district=DISTRICT, case=sealed, with_registration=False))
     assert await listed(door) == []
     assert await listed(door, roles=("operator",)) == []
-    (task,) = await listed(door, roles=("sealed_officer",))
-    assert (await act(door, task, "take")).status == 404
-    assert (await act(door, task, "take", None, "sealed_officer")).status == 200
+    tasks = await listed(door, "?queue=SEALED", roles=("sealed_officer",))
+    assert [task["reason_code"] for task in tasks] == ["SEALED", "NO_CONSENT", "SEALED"]
+    for task in tasks:
+        assert (await act(door, task, "take")).status == 404
+        assert (await act(door, task, "take", None, "sealed_officer")).status == 200
+    refused = await act(door, task, "hand-over", {"to": "CALL"}, "sealed_officer")
+    assert [fault["code"] for fault in refused.body["errors"]] == ["not_for_task"]
+    assert (await act(door, task, "hand-over", {"to": "SEALED"}, "sealed_officer")).body["state"] == "open"
 
 
 @pytest.mark.parametrize(("meaning", "reason"), [("unclear", "REPLY_UNCLEAR"), ("dispute", "REPLY_DISPUTE")])

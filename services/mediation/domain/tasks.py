@@ -14,7 +14,7 @@ from uuid import UUID
 from libs.db.work import Actor, Audit, Decision, Moment
 from libs.events.base import Payload
 from libs.events.notify import MessageFailed, MessageReceived, MessageSuppressed
-from libs.web.errors import Forbidden, ForbiddenAction, NotFound
+from libs.web.errors import FieldError, Forbidden, ForbiddenAction, Invalid, NotFound
 from services.mediation.domain.case import SEALED_OFFICER, Task
 
 CALL: Final = "CALL"
@@ -108,12 +108,14 @@ def done(sheet: Sheet | None, command: Done, moment: Moment) -> Decision[Sheet]:
 
 
 def hand_over(sheet: Sheet | None, command: HandOver, moment: Moment) -> Decision[Sheet]:
-    """The task becomes somebody else's; its due date stays."""
+    """The task becomes somebody else's; its due date stays. None leaves the sealed queue or comes into it."""
     sheet, task = _allowed(sheet, command.task_id, "hand-over", moment.actor)
-    if command.to in QUEUES - {SEALED}:
-        changed = replace(task, state="open", queue=command.to, owner=None)
-    else:
+    if command.to not in QUEUES:
         changed = replace(task, state="taken", owner=command.to)
+    elif SEALED in (task.queue, command.to) and task.queue != command.to:
+        raise Invalid(errors=[FieldError("/to", "not_for_task")])
+    else:
+        changed = replace(task, state="open", queue=command.to, owner=None)
     return _decided(sheet, changed, "hand-over")
 
 

@@ -13,9 +13,14 @@ from services.mediation.domain.tasks import Sheet, shown
 from services.mediation.handlers.desk import Wanted
 
 _TASKS: Final = """
-    select case_id, district, task_id, queue, reason_code, created_at, due_at, state, owner, about, result
-    from task
+    select * from (
+        select t.case_id, t.district, task_id, reason_code, created_at, due_at, t.state, owner, about, result,
+            case m.track when 'SEALED' then 'SEALED' else queue end as queue
+        from task t left join mediation_case m using (case_id)
+    ) as known
 """
+"""Whatever a task of a case of the sealed track is about, and whether it came before the case was known as
+such: it is the sealed officer's (XF22 art 30)."""
 
 
 class TaskStore:

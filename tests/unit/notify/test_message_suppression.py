@@ -52,7 +52,9 @@ def test_the_first_reason_in_the_order_of_the_data_is_recorded(rules: Rules) -> 
         "facts": facts(flags=("VIOLENCE",), sms_consent=False, anonymous=True, kind="REP", track="SEALED"),
         "contact": replace(REACHABLE, safe=False, reachable=False),
     }
-    assert planned(rules, **everything)[1].reason == "RISK"
+    assert planned(rules, **everything)[1].reason == "SEALED"
+    in_danger = everything | {"facts": facts(flags=("VIOLENCE",), sms_consent=False, anonymous=True)}
+    assert planned(rules, **in_danger)[1].reason == "RISK"
     without_risk = everything | {"facts": facts(sms_consent=False, anonymous=True)}
     assert planned(rules, **without_risk)[1].reason == "NO_CONSENT"
 
