@@ -323,6 +323,12 @@ async def test_a_case_shows_what_it_is_and_what_may_be_done(
     for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单"):
         assert shown in text
     assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind", "withdraw"]
+    there(house, state="accepted")
+    closed = Answer({"state": "closed", "owner": "LAB-01"})
+    house.services.answers["mediation", "GET", f"/v1/cases/{CASE}"] = closed
+    house.services.answers["intake", "GET", FILES] = Answer({"items": []})
+    _, text, _ = await page(operator, f"/cases/{CASE}")
+    assert ("已办结" in text, "/acts/" in text, "上传" in text) == (True, False, False)
 
 
 @pytest.mark.parametrize("field", ["narrative", "applicant", "place"], ids=["narrative", "name", "address"])

@@ -26,7 +26,7 @@ from services.console.api.common import (
     texts,
 )
 from services.console.domain.access import Account
-from services.console.domain.acts import ACTS, CaseAct, notice_offered, offered
+from services.console.domain.acts import ACTS, CaseAct, may_send, notice_offered, offered
 from services.console.domain.entry import NUMBER
 from services.console.handlers.casework import File, act, attached, noted, open_file, written_notice
 from services.console.pages.casefile import ACT_FIELDS, act_options, attachments, casefile, in_words, notes
@@ -136,6 +136,7 @@ async def _case(
         **notes(texts, behind.words),
         file_fault=_fault(file_fault),
         file_key=str(uuid.uuid4()),
+        file_wanted=may_send(file.state),
         **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),
         new=new,
         behindhand=behindhand,
@@ -166,7 +167,7 @@ def _unsent(request: Request, account: Account, case_id: UUID, refused: Refused,
 def _offered(account: Account, file: File) -> list[CaseAct]:
     last = (file.attempts or [{}])[-1]
     held = last.get("reason") == "DUTY_DESK" and not file.intake["released"]
-    return offered(account.roles, file.intake["state"], held)
+    return offered(account.roles, file.intake["kind"], file.state, held)
 
 
 def _acts(

@@ -9,6 +9,7 @@ from services.console.domain.access import SEALED_READERS
 REGISTRARS: Final = frozenset({"operator", "dispatcher", "supervisor", "duty_officer"})
 DISPATCHERS: Final = frozenset({"dispatcher", "supervisor", "duty_officer"})
 SUPERVISORS: Final = frozenset({"supervisor", "duty_officer"})
+SEALED_KIND: Final = "REP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,23 @@ ACTS: Final[Mapping[str, CaseAct]] = {
 """By name, in the order of the page."""
 
 
-def offered(roles: frozenset[str], state: str, held: bool) -> list[CaseAct]:
+def offered(roles: frozenset[str], kind: str | None, state: str, held: bool) -> list[CaseAct]:
     """The acts that the page offers to these roles; `held`: a flag keeps the case from routing."""
     return [
         act
         for act in ACTS.values()
-        if not roles.isdisjoint(act.roles) and state in act.states and (act.name != "release" or held)
+        if _allowed(roles, act.roles, kind) and state in act.states and (act.name != "release" or held)
     ]
+
+
+def _allowed(roles: frozenset[str], wanted: frozenset[str], kind: str | None) -> bool:
+    """Whether the act is for these roles; on an accusation the sealed officer does it all (XF22 art 30)."""
+    return not roles.isdisjoint(SEALED_READERS if kind == SEALED_KIND else wanted)
+
+
+def may_send(state: str) -> bool:
+    """Whether the page offers to send a file: while somebody works on the matter."""
+    return state in _OPEN | {"forwarded"}
 
 
 def may_fetch(roles: frozenset[str]) -> bool:
@@ -139,4 +150,4 @@ def notice_offered(roles: frozenset[str], case: Mapping[str, Any]) -> bool:
     """Whether the page offers the written notice: one is owed to whoever gave name and address, and it names
     the applicant, who is hidden from some."""
     owed = case["state"] in _DECIDED and bool(case["real_name"])
-    return owed and not roles.isdisjoint(DISPATCHERS) and case["applicant"] is not None
+    return owed and _allowed(roles, DISPATCHERS, case["kind"]) and case["applicant"] is not None

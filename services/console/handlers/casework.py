@@ -81,6 +81,12 @@ class File:
     attempts: Sequence[Mapping[str, Any]] | None
     messages: Sequence[Mapping[str, Any]] | None
 
+    @property
+    def state(self) -> str:
+        """Where it stands at intake, which acts on no case that mediation has closed."""
+        closed = self.mediation is not None and self.mediation["state"] == "closed"
+        return "closed" if closed else self.intake["state"]
+
 
 QUERY_CODE: Final = re.compile("[2-9A-HJKMNP-Z]{8}", re.IGNORECASE)
 

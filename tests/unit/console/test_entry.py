@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.web.errors import FieldError
-from services.console.domain.acts import ACTS, offered
+from services.console.domain.acts import ACTS, notice_offered, offered
 from services.console.domain.entry import faults_by_field, fen, statement
 
 DATA = Path(__file__).parents[3] / "data"
@@ -95,19 +95,47 @@ def test_a_fault_stands_at_its_field(pointer: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "state", "held", "names"),
+    ("role", "kind", "state", "held", "names"),
     [
-        ("operator", "registered", False, ["accept", "flags", "remind", "withdraw"]),
-        ("dispatcher", "registered", False, ["accept", "refuse", "forward", "flags", "remind", "withdraw"]),
-        ("operator", "accepted", True, ["flags", "remind", "withdraw"]),
-        ("supervisor", "accepted", True, ["flags", "release", "remind", "withdraw"]),
-        ("supervisor", "accepted", False, ["flags", "remind", "withdraw"]),
-        ("dispatcher", "refused", False, []),
-        ("auditor", "registered", False, []),
+        ("operator", None, "registered", False, ["accept", "flags", "remind", "withdraw"]),
+        (
+            "dispatcher",
+            "DIS",
+            "registered",
+            False,
+            ["accept", "refuse", "forward", "flags", "remind", "withdraw"],
+        ),
+        ("operator", "DIS", "accepted", True, ["flags", "remind", "withdraw"]),
+        ("supervisor", "DIS", "accepted", True, ["flags", "release", "remind", "withdraw"]),
+        ("supervisor", "DIS", "accepted", False, ["flags", "remind", "withdraw"]),
+        ("supervisor", "DIS", "closed", True, []),
+        ("dispatcher", "DIS", "refused", False, []),
+        ("auditor", "DIS", "registered", False, []),
+        (
+            "sealed_officer",
+            "REP",
+            "registered",
+            False,
+            ["accept", "refuse", "forward", "flags", "remind", "withdraw"],
+        ),
+        ("sealed_officer", "REP", "forwarded", False, ["objection", "remind", "withdraw"]),
+        ("sealed_officer", "DIS", "registered", False, []),
+        ("supervisor", "REP", "registered", False, []),
     ],
 )
-def test_a_page_offers_what_role_and_state_allow(role: str, state: str, held: bool, names: list[str]) -> None:
-    assert [act.name for act in offered(frozenset({role}), state, held)] == names
+def test_a_page_offers_what_role_and_state_allow(
+    role: str, kind: str | None, state: str, held: bool, names: list[str]
+) -> None:
+    assert [act.name for act in offered(frozenset({role}), kind, state, held)] == names
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "offered"),
+    [("dispatcher", "DIS", True), ("sealed_officer", "REP", True), ("sealed_officer", "DIS", False)],
+)
+def test_a_notice_is_offered_to_whom_intake_gives_it(role: str, kind: str, offered: bool) -> None:
+    case = {"kind": kind, "state": "forwarded", "real_name": True}
+    assert notice_offered(frozenset({role}), case) == offered
 
 
 def test_acts_say_what_intake_wants() -> None:
