@@ -11,6 +11,7 @@ from uuid import UUID
 
 import typer
 
+from libs.web import fieldtexts
 from libs.web.errors import Refusal
 from ops.stack.errors import StackError
 
@@ -31,7 +32,7 @@ def main() -> None:
     except StackError as error:
         sys.exit(f"heshi: {error}")
     except Refusal as refusal:
-        sys.exit(f"heshi: {refusal.title.en}. {refusal.detail}".rstrip())
+        sys.exit(f"heshi: {refusal.title.en}. {fieldtexts.worded(refusal.detail, 'en')}".rstrip())
 
 
 def names(text: str) -> list[str]:

@@ -34,7 +34,7 @@ class Hours(Shape):
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
         if self.from_ >= self.to:
-            raise ValueError("hours end after they begin, on the same day")
+            raise ValueError("hours_reversed")
         return self
 
 
@@ -61,7 +61,7 @@ class Leave(Shape):
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
         if self.from_ > self.to:
-            raise ValueError("a leave ends on or after the day it begins")
+            raise ValueError("ends_before_it_begins")
         return self
 
 

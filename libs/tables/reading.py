@@ -49,9 +49,9 @@ def check_beginning(form: Form, begin: bytes, limits: Limits) -> None:
         raise BadTable("empty")
     if form == "xlsx":
         if not begin.startswith(_ZIP):
-            raise UnsupportedMedia("not an XLSX file: save it as an Excel workbook without a password")
+            raise UnsupportedMedia("not_xlsx")
     elif begin.startswith(_NO_TEXT) or b"\0" in begin:
-        raise UnsupportedMedia("not a CSV file in UTF-8 or GB18030")
+        raise UnsupportedMedia("not_csv")
     elif begin.count(b",", 0, begin.find(b"\n")) > limits.columns:
         raise BadTable("too_many_columns", 1)
 

@@ -15,7 +15,8 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One fault of the input: where (JSON pointer), which (code), and what would be right."""
+    """One fault of the input: where (JSON pointer), which (code), and what would be right, where the words of
+    the code say too little: by the name of others in `fieldtexts`."""
 
     pointer: str
     code: str
@@ -25,8 +26,9 @@ class FieldError:
 class Refusal(Exception):
     """The request is answered with a problem and changes nothing.
 
-    `extra` members stand beside the standard ones in the answer (for example `state` and `allowed`). Neither
-    `detail` nor `extra` holds a personal field: a refusal is stored with its idempotency key.
+    `detail` says more than the title, by the name of words in `fieldtexts`. `extra` members stand beside the
+    standard ones in the answer (for example `state` and `allowed`). Neither `detail` nor `extra` holds a
+    personal field: a refusal is stored with its idempotency key.
     """
 
     STATUS: ClassVar[int] = 409

@@ -28,7 +28,7 @@ def field_error(error: Mapping[str, Any], spoken: Language) -> FieldError:
     code: str = error["type"]
     context = error.get("ctx", {})
     if code in ("value_error", "assertion_error"):
-        detail = str(context.get("error", "")) or fieldtexts.text(code, spoken)
+        detail = fieldtexts.worded(str(context.get("error", "")), spoken) or fieldtexts.text(code, spoken)
     elif fieldtexts.known(code) or code in _BUILT_IN:
         detail = fieldtexts.text(code, spoken, context)
     else:

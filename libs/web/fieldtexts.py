@@ -1,5 +1,5 @@
 """What a person reads of a fault in a field, by code, in both languages. `{…}` is filled from the rule's
-bounds.
+bounds. Where a code alone says too little, and of a refusal, a detail names the words.
 
 Texts of our own, because a validator's messages may repeat what was entered and know one language.
 """
@@ -128,9 +128,81 @@ _TEXTS: dict[str, Title] = {
     "no_place": Title("请填写 address_string 或 lat 与 long", "address_string, or lat and long"),
     "half_a_place": Title("lat 与 long 须同时填写", "lat and long belong together"),
     "malformed_cursor": Title("翻页标记无效", "not a cursor of this list"),
+    "cursor_of_before_a_restore": Title(
+        "翻页标记早于一次数据恢复：请从头读取", "a cursor of before a restore: read from the beginning"
+    ),
+    "invalid": Title("不符合要求", "not valid"),
+    "in_the_future": Title("不得晚于现在", "must not lie in the future"),
+    "in_the_past": Title("不得早于今天", "a day from today on"),
+    "out_of_range": Title("超出允许的范围", "out of the range that is allowed"),
+    "nothing_to_do": Title("没有要变更的内容", "there is nothing to change"),
+    "same_case": Title("就是本案件", "this case itself"),
+    "several_districts": Title("该凭证涉及多个行政区：请写明一个", "the credential has several: name one"),
+    "own_district": Title("请写明您所在的行政区", "name a district that is yours"),
+    "not_for_action": Title("不适用于所选的处理方式", "not with this action"),
+    "not_for_kind": Title("只有申诉求决件才填依法分类的途径", "only a petition has a lawful route"),
+    "not_with_registration": Title("登记时不能同时撤回", "not in the act of registering"),
+    "not_amendable": Title(
+        "受理后不能再改类型，检举控告始终不能改",
+        "the kind stands once the case is accepted, that of an accusation from the beginning",
+    ),
+    "kind_to_accept": Title(
+        "没有类型就没有可受理的程序，请先确定类型", "without a kind there is no track to accept it on"
+    ),
+    "public_body": Title(
+        "受理时只有申诉求决和建议意见可写去向，且须为有权处理的机关",
+        "with an acceptance only a petition or a suggestion is directed, and to a public body",
+    ),
+    "not_raised": Title("案件没有这一标记可取消", "no such flag to lower"),
+    "lowered_with_reason": Title("取消标记须说明原因", "a flag is lowered with a reason"),
+    "not_held_back": Title("没有标记使案件暂缓派单，无须放行", "no flag holds this case back"),
+    "not_held": Title("案件没有这一保留可解除", "no such hold to lift"),
+    "lifted_with_reason": Title("解除保留须说明原因", "a hold is lifted with a reason"),
+    "imports_waiting": Title("您已有导入文件在等待处理", "imports of yours are waiting"),
+    "not_csv": Title("不是 UTF-8 或 GB18030 的 CSV 文件", "not a CSV file in UTF-8 or GB18030"),
+    "not_xlsx": Title(
+        "不是 XLSX 文件：请另存为不带密码的 Excel 工作簿",
+        "not an XLSX file: save it as an Excel workbook without a password",
+    ),
+    "send_a_form": Title("请以表单发送", "send a form"),
+    "not_for_partners": Title("该类型不交社会组织办理", "this kind never goes to a partner"),
+    "hours_reversed": Title("结束时间须晚于同日的开始时间", "hours end after they begin, on the same day"),
+    "unknown_field": Title("不是该模板的变量", "not a placeholder of the template"),
+    "sms_missing_value": Title("模板的变量缺少内容", "a placeholder has no value"),
+    "sms_bad_value": Title("变量内容过长或含有链接", "a value is too long or holds a link"),
+    "sms_forbidden_word": Title("含有运营商不放行的词语或换行", "a word that carriers block, or a new line"),
+    "sms_too_long": Title("超出一条短信的长度", "longer than one SMS"),
+    "written_labour_agreement": Title(
+        "劳动争议调解协议须为书面（劳动争议调解仲裁法第十四条）", "must be in writing (LDMA art 14)"
+    ),
+    "written_opinion": Title(
+        "信访处理意见须为书面（信访工作条例第三十二条）", "must be in writing (XF22 art 32)"
+    ),
+    "unknown_item": Title("不是协议的履行项（从 1 编号）", "an item of the agreement, from 1"),
+    "session_known": Title("该次调解会的结果已经记录", "the outcome of this session is known"),
+    "session_time": Title("应在承接之日起、一年以内", "from the take-up on, within a year"),
+    "extended_until": Title("应晚于现有的届满日、在一年以内", "after the present end, within a year"),
+    "both_prolong": Title("延长期限须双方同意", "both parties prolong a term"),
+    "another_organisation": Title("请写明应改由哪个组织承接", "who should have it instead"),
+    "other_explained": Title("选择其他须说明", "OTHER needs an explanation"),
+    "routes_told": Title("请写明告知了当事人哪些途径", "the routes told to the parties"),
+    "lawful_route": Title("应为 R1 至 R6", "R1 to R6"),
+    "partner_result": Title("应为组织可用的办结结果", "a result for organisations"),
+    "rule_or_term": Title("rule 与 term 须填且只填一项", "name either a rule or a term"),
+    "unknown_rule": Title("没有这一期限规则", "no rule of deadlines.json has this id"),
+    "not_a_time": Title("既不是日期，也不是带时区的时间", "neither a date nor an instant with offset"),
+    "offset_missing": Title("时间应带时区", "an instant must carry its offset"),
+    "unknown_measure": Title("不认识的时间单位", "no such measure"),
+    "unknown_unit": Title(
+        "应为 calendar 或 working，只有日可按工作日计", "calendar or working, and only days are working days"
+    ),
+    "length_out_of_range": Title("期限应在 0 至 20 年之间", "a term lasts from 0 to 20 years"),
+    "start_out_of_range": Title("期限超出了日历的范围", "the term ends beyond the calendar"),
+    "pause_reversed": Title("暂停的结束早于开始", "a pause ends before it begins"),
+    "pause_too_long": Title("一次暂停至多 20 年", "a pause lasts at most 20 years"),
 }
 
-_OTHER = Title("不符合要求", "not valid")
+_OTHER = _TEXTS["invalid"]
 
 
 class _Bounds(dict[str, object]):
@@ -143,6 +215,11 @@ def text(code: str, language: str, bounds: Mapping[str, Any] | None = None) -> s
     title = _TEXTS.get(code, _OTHER)
     template = title.en if language == "en" else title.zh
     return template.format_map(_Bounds(bounds or {}))
+
+
+def worded(detail: str, language: str) -> str:
+    """The words that a detail names, in `zh` or `en`; other words as they are."""
+    return text(detail, language) if known(detail) else detail
 
 
 def known(code: str) -> bool:

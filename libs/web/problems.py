@@ -112,7 +112,7 @@ def problem(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | Non
         "type": f"/problems/{refusal.code}",
         "title": refusal.title.en if spoken == "en" else refusal.title.zh,
         "status": refusal.status,
-        "detail": refusal.detail,
+        "detail": fieldtexts.worded(refusal.detail, spoken),
         "code": refusal.code,
         "trace_id": telemetry.trace_id(),
     }
@@ -148,7 +148,7 @@ def told(request: Request, error: Exception, spoken: Language) -> Refusal:
 
 def entry(error: FieldError, spoken: Language) -> dict[str, str]:
     """A fault as it is told."""
-    detail = error.detail or fieldtexts.text(error.code, spoken)
+    detail = fieldtexts.worded(error.detail, spoken) or fieldtexts.text(error.code, spoken)
     return {"pointer": error.pointer, "code": error.code, "detail": detail}
 
 

@@ -88,7 +88,7 @@ class HttpServices:
             if answer.status >= 400:
                 raise _refusal(answer.status, orjson.loads(await answer.read()))
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise Unavailable("intake did not answer") from error
+            raise Unavailable() from error
         return Download({name: answer.headers[name] for name in KEPT}, _pieces(answer))
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ class HttpServices:
             async with self._client().request(method, url, headers=headers, **how) as answer:
                 told = orjson.loads(await answer.read() or b"null")
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            raise Unavailable(f"{service} did not answer") from error
+            raise Unavailable() from error
         if answer.status >= 400:
             raise _refusal(answer.status, told)
         return Answer(told, int(answer.headers.get("ETag", '"0"').strip('"')))

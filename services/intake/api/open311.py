@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.web import fieldtexts
 from libs.web.answers import json
 from libs.web.asgi import received_at
 from libs.web.auth import Entrance, bearer, channel, open_to_all
@@ -39,7 +40,7 @@ class KeyInForm(Entrance):
     async def credential(self, request: Request) -> str:
         """What the caller shows; raises UnsupportedMedia for a body that is no form."""
         if media_of(request) not in FORMS:
-            raise UnsupportedMedia(f"send {' or '.join(FORMS)}")
+            raise UnsupportedMedia("send_a_form")
         key = bearer(request) or (await request.form()).get("api_key")
         return key if isinstance(key, str) else ""
 
@@ -162,6 +163,6 @@ def _refused(request: Request, error: Exception) -> Response:
     title = refusal.title.en if spoken == "en" else refusal.title.zh
     faults = [entry(fault, spoken) for fault in refusal.errors]
     texts = [": ".join(filter(None, (fault["pointer"].strip("/"), fault["detail"]))) for fault in faults]
-    listed = texts or [f"{title}: {refusal.detail}" if refusal.detail else title]
+    listed = texts or [": ".join(filter(None, (title, fieldtexts.worded(refusal.detail, spoken))))]
     headers = {"retry_after": str(refusal.retry_after)} if refusal.retry_after is not None else {}
     return json([{"code": status, "description": text} for text in listed], status, **headers)

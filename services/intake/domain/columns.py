@@ -246,9 +246,9 @@ def in_chinese(faults: Sequence[FieldError]) -> tuple[FieldError, ...]:
         FieldError(
             fault.pointer,
             fault.code,
-            fieldtexts.text(fault.code, "zh")
-            if fieldtexts.known(fault.code) and fault.detail.isascii()
-            else fault.detail,
+            fieldtexts.worded(fault.detail, "zh")
+            if fieldtexts.known(fault.detail) or not fault.detail.isascii()
+            else fieldtexts.text(fault.code, "zh"),
         )
         for fault in faults
     )

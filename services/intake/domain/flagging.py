@@ -114,8 +114,8 @@ def next_dossier(before: Case, after: Case, dossier: State | None) -> list[State
 def _flag_misfits(case: Case, command: ChangeFlags) -> Iterator[FieldError]:
     yield from flag_faults(command.add, command.known, "/add")
     yield from flag_faults(command.remove, command.known, "/remove")
-    why = "a flag is lowered with a reason"
-    yield from change_faults(command.add, command.remove, case.facts.flags, command.note, "not_raised", why)
+    raised, why = case.facts.flags, "lowered_with_reason"
+    yield from change_faults(command.add, command.remove, raised, command.note, "not_raised", why)
 
 
 def change_faults(
@@ -127,7 +127,7 @@ def change_faults(
     why: str,
 ) -> Iterator[FieldError]:
     """What is wrong with codes that come to a case and go from it: nothing to do, one to take away that is
-    not there (a fault `absent`), or that without words of why."""
+    not there (a fault `absent`), or that without words of why (a detail `why`)."""
     if not add and not remove:
         yield FieldError("", "nothing_to_do")
     for nth, code in enumerate(remove):
@@ -161,7 +161,7 @@ def release(case: Case | None, command: LetGo, moment: Moment) -> Decision[Case]
     require(moment.actor, SUPERVISORS, case)
     held = command.known.flags.holds_back(case.facts.flags) and not case.facts.released
     if case.state != "accepted" or not held:
-        raise ForbiddenAction("no flag holds this case back", state=case.state, allowed=[])
+        raise ForbiddenAction("not_held_back", state=case.state, allowed=[])
     case = case.with_facts(released=True).noted(command.note)
     event = CaseReleased(**header(case), case=case.told_facts())
     return Decision(

@@ -73,7 +73,7 @@ def _misfits(case: Case, command: ChangeHolds) -> Iterator[FieldError]:
     for nth, code in enumerate(command.add):
         if code not in command.known.hold_reasons:
             yield FieldError(f"/add/{nth}", "unknown_code")
-    why = "a hold is lifted with a reason"
+    why = "lifted_with_reason"
     yield from change_faults(command.add, command.remove, case.holds, command.note, "not_held", why)
 
 

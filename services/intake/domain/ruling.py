@@ -159,7 +159,7 @@ def _misfits(case: Case, command: Settle) -> Iterator[FieldError]:
     if ruling.action == "accept" and ruling.directed_to is not None:
         by_partner = known.type_of.get(ruling.directed_to, ruling.directed_to) in known.partner_types
         if by_partner or case.facts.track not in BY_PUBLIC_BODIES:
-            yield FieldError(f"{at}/directed_to", "not_for_action", "a petition goes to a public body")
+            yield FieldError(f"{at}/directed_to", "not_for_action", "public_body")
     yield from _route_misfits(case, command)
 
 
@@ -168,7 +168,7 @@ def _route_misfits(case: Case, command: Settle) -> Iterator[FieldError]:
     ruling, at = command.ruling, command.at
     kind = command.known.kinds.get(case.facts.kind or "")
     if kind is None and ruling.action == "accept":
-        yield FieldError("/kind", "required", "without a kind there is no track to accept it on")
+        yield FieldError("/kind", "required", "kind_to_accept")
     routed = kind is not None and kind.lawful_route_required
     if ruling.lawful_route is not None and not routed:
         yield FieldError(f"{at}/lawful_route", "not_for_kind")

@@ -372,7 +372,7 @@ def _unknown(said: Statement, known: Reference) -> Iterator[FieldError]:
             yield FieldError(f"/{name}", "unknown_code")
     yield from flag_faults(said.flags, known, "/flags")
     if category is not None and category.tag_only:
-        yield FieldError("/category", "tag_only", "stands beside another category, never instead of it")
+        yield FieldError("/category", "tag_only")
     if not said.facts.keys() <= known.rules.dated_facts:
         yield FieldError("/facts", "unknown_code")
 

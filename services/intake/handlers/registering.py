@@ -140,7 +140,7 @@ def district_of(said: Statement | KeyWanted, actor: Actor, districts: Container[
     if said.district is None and len(actor.districts) == 1:
         (district,) = actor.districts
     elif said.district is None:
-        raise Invalid(errors=[FieldError("/district", "required", "the credential has several")])
+        raise Invalid(errors=[FieldError("/district", "required", "several_districts")])
     else:
         district = said.district
     if district not in districts:

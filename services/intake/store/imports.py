@@ -305,7 +305,7 @@ async def _insert(tx: Tx, new: Import, key: FileKey, asked: Asked, credential: s
         new.state,
     )
     if written and waiting >= MOST_OPEN:
-        raise TooManyRequests("imports of yours are waiting", retry_after=60)
+        raise TooManyRequests("imports_waiting", retry_after=60)
     return bool(written)
 
 

@@ -81,4 +81,4 @@ async def preview_deadline(request: Request, said: PreviewRequest, caller: Anybo
     try:
         return json(preview(said, behind.book, behind.calendar))
     except CountingError as error:
-        raise Invalid(errors=[FieldError(error.pointer, error.code, error.detail)]) from error
+        raise Invalid(errors=[FieldError(error.pointer, error.code)]) from error

@@ -54,7 +54,7 @@ def agree(turn: Turn, command: Agree) -> None:
     """Record the agreement; it takes effect on signing, an oral one on the day agreed (PMA arts 29, 30)."""
     sessions.safe_to_mediate(turn)
     if command.form == "oral" and turn.case.facts.category in LABOUR:
-        raise MustBeWritten(errors=[FieldError("/form", "must_be_written", "LDMA art 14")])
+        raise MustBeWritten(errors=[FieldError("/form", "must_be_written", "written_labour_agreement")])
     _not_later(turn, "/effective_on", command.effective_on)
     items = tuple(Item(owed.due_on) for owed in command.performance)
     reached = Agreement(command.form, command.partial, command.effective_on, items)
@@ -79,7 +79,7 @@ def perform(turn: Turn, command: Performed) -> None:
     """Write down whether an item was performed; the body urges performance (PMA art 31)."""
     made = turn.case.agreement
     if made is None or not 1 <= command.item <= len(made.items):
-        raise Invalid(errors=[FieldError("/item", "unknown_item", "an item of the agreement, from 1")])
+        raise Invalid(errors=[FieldError("/item", "unknown_item")])
     _not_later(turn, "/on", command.on)
     items = list(made.items)
     items[command.item - 1] = replace(items[command.item - 1], done=command.done)
@@ -90,7 +90,7 @@ def perform(turn: Turn, command: Performed) -> None:
 
 def _not_later(turn: Turn, pointer: str, day: date) -> None:
     if day > turn.today:
-        raise Invalid(errors=[FieldError(pointer, "in_the_future", "a day that has begun")])
+        raise Invalid(errors=[FieldError(pointer, "in_the_future")])
 
 
 def _public(number: int, item: Item) -> dict[str, object]:

@@ -72,12 +72,12 @@ class NotExtendable(Refusal):
 def end(turn: Turn, command: End) -> None:
     """End without agreement. Telling the other routes is a duty, never left out (PMA art 26)."""
     if command.reason_code not in turn.codes.ended:
-        raise Invalid(errors=[FieldError("/reason_code", "unknown_code", "a code of reasons.json")])
+        raise Invalid(errors=[FieldError("/reason_code", "unknown_code")])
     if not command.routes_told:
-        raise Invalid(errors=[FieldError("/routes_told", "required", "the routes told to the parties")])
+        raise Invalid(errors=[FieldError("/routes_told", "required", "routes_told")])
     if unknown := set(command.routes_told) - turn.codes.lawful_routes:
         where = command.routes_told.index(min(unknown))
-        raise Invalid(errors=[FieldError(f"/routes_told/{where}", "unknown_code", "R1 to R6")])
+        raise Invalid(errors=[FieldError(f"/routes_told/{where}", "unknown_code", "lawful_route")])
     end_mediation(turn, command.reason_code, command.routes_told)
 
 
@@ -93,7 +93,7 @@ def end_mediation(turn: Turn, reason: str, routes_told: Collection[str]) -> None
 def close(turn: Turn, command: Close) -> None:
     """The organisation closes its case with a result that the record bears out."""
     if command.result not in turn.codes.closed_by_partner:
-        raise Invalid(errors=[FieldError("/result", "unknown_code", "a result for organisations")])
+        raise Invalid(errors=[FieldError("/result", "unknown_code", "partner_result")])
     possible = RESULTS[turn.case.state]
     made = turn.case.agreement
     if made is not None and (made.partial or not made.performed):
@@ -107,7 +107,7 @@ def close(turn: Turn, command: Close) -> None:
 def close_by_staff(turn: Turn, command: Close) -> None:
     """A person of the district closes a case that no organisation holds."""
     if command.result not in turn.codes.closed:
-        raise Invalid(errors=[FieldError("/result", "unknown_code", "a code of reasons.json")])
+        raise Invalid(errors=[FieldError("/result", "unknown_code")])
     turn.note("summary", command.summary)
     close_as(turn, command.result)
 
@@ -124,12 +124,12 @@ def close_as(turn: Turn, result: str) -> None:
 def extend(turn: Turn, command: Extend) -> None:
     """Both parties agree on more time, also when the term is over (SZ22 art 25; ZJLD20 art 10)."""
     if not command.both_agree:
-        raise Invalid(errors=[FieldError("/both_agree", "required", "both parties prolong a term")])
+        raise Invalid(errors=[FieldError("/both_agree", "required", "both_prolong")])
     term = clocks.running_term(turn)
     if term is None or term.due_on is None:
         raise NotExtendable
     if not max(term.due_on, turn.today) < command.until <= turn.today + LONGEST_EXTENSION:
-        raise Invalid(errors=[FieldError("/until", "out_of_range", "after the present end, within a year")])
+        raise Invalid(errors=[FieldError("/until", "out_of_range", "extended_until")])
     clocks.prolong(turn, term, command.until)
     turn.note("extension", command.reason)
     turn.tell(CaseExtended, rule=term.rule, until=command.until)

@@ -104,4 +104,4 @@ def _ask(turn: Turn) -> None:
 
 def _not_later(turn: Turn, at: datetime) -> None:
     if at > turn.now:
-        raise Invalid(errors=[FieldError("/at", "in_the_future", "an instant that has passed")])
+        raise Invalid(errors=[FieldError("/at", "in_the_future")])

@@ -150,7 +150,7 @@ def to_person(turn: Turn, queue: str, reason: str) -> None:
 def take_up(turn: Turn, command: TakeUp) -> None:
     """The organisation takes the case; its first contact and its terms begin to run."""
     if command.first_contact_by is not None and command.first_contact_by < turn.today:
-        raise Invalid(errors=[FieldError("/first_contact_by", "in_the_past", "a day from today on")])
+        raise Invalid(errors=[FieldError("/first_contact_by", "in_the_past")])
     turn.note("handler", command.handler)
     _take_up(turn, first_contact_by=command.first_contact_by)
 
@@ -160,7 +160,7 @@ def give_back(turn: Turn, command: Return) -> None:
     codes = turn.codes.returned
     _known(command.reason_code, codes)
     if codes[command.reason_code] and command.proposed_org is None:
-        raise Invalid(errors=[FieldError("/proposed_org", "required", "who should have it instead")])
+        raise Invalid(errors=[FieldError("/proposed_org", "required", "another_organisation")])
     _explained(command.reason_code, command.reason_text)
     clocks.stop(turn, clocks.OFFER_TERM)
     ended = _end_offer(turn, "returned", command.reason_code)
@@ -276,10 +276,10 @@ def _answer_no(turn: Turn, proposal: AssignmentProposed, reason: str) -> None:
 
 def _known(code: str, codes: object) -> None:
     if code not in codes:  # type: ignore[operator]
-        raise Invalid(errors=[FieldError("/reason_code", "unknown_code", "a code of reasons.json")])
+        raise Invalid(errors=[FieldError("/reason_code", "unknown_code")])
 
 
 def _explained(code: str, text: Words | None) -> None:
     """The code OTHER says nothing by itself: it needs words (其他须说明)."""
     if code == "OTHER" and text is None:
-        raise Invalid(errors=[FieldError("/reason_text", "required", "OTHER needs an explanation")])
+        raise Invalid(errors=[FieldError("/reason_text", "required", "other_explained")])

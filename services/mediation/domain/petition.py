@@ -32,7 +32,7 @@ def reply(turn: Turn, command: Reply) -> None:
     for its review from the day of the answer on (XF22 art 35)."""
     route = turn.case.facts.lawful_route
     if route == PETITION_PROPER and not command.written:
-        raise Invalid(errors=[FieldError("/form", "must_be_written", "XF22 art 32")])
+        raise Invalid(errors=[FieldError("/form", "must_be_written", "written_opinion")])
     issued_on = command.issued_on or turn.today
     if issued_on > turn.today:
         raise Invalid(errors=[FieldError("/issued_on", "in_future")])

@@ -72,9 +72,9 @@ def outcome(turn: Turn, command: SessionOutcome) -> None:
     """A session took place or fell through; said once."""
     session = next((s for s in turn.case.sessions if s.session_id == command.session_id), None)
     if session is None:
-        raise NotFound("no such session")
+        raise NotFound
     if session.held is not None:
-        raise ForbiddenAction("the outcome of this session is known", state=turn.case.state, allowed=[])
+        raise ForbiddenAction("session_known", state=turn.case.state, allowed=[])
     known = replace(session, held=command.held)
     turn.become(sessions=tuple(known if s is session else s for s in turn.case.sessions))
     turn.note("record", command.record, about=str(session.session_id))
@@ -94,7 +94,7 @@ def _check_time(turn: Turn, starts_at: datetime) -> None:
         <= starts_at.astimezone(LOCAL).date()
         <= turn.today + FARTHEST
     ):
-        raise Invalid(errors=[FieldError("/starts_at", "out_of_range", "from the take-up on, within a year")])
+        raise Invalid(errors=[FieldError("/starts_at", "out_of_range", "session_time")])
 
 
 def safe_to_mediate(turn: Turn) -> None:

@@ -45,11 +45,12 @@ async def preview(request: Request, form: PreviewForm, caller: Reader) -> Respon
         raise Invalid(errors=[FieldError("/template", "unknown_code")])
     unknown = sorted(set(form.values) - set(template.placeholders))
     if unknown:
-        raise Invalid(errors=[FieldError("/values", "unknown_field", "not a placeholder of the template")])
+        raise Invalid(errors=[FieldError("/values", "unknown_field")])
     try:
         text = rules.letterhead.compose(template, form.values)
     except Unsendable as fault:
-        raise Invalid(errors=[FieldError("/values", fault.code.lower())]) from fault
+        code = fault.code.lower()
+        raise Invalid(errors=[FieldError("/values", code, f"sms_{code}")]) from fault
     return json(
         {"text": text, "characters": characters(text), "max_characters": rules.letterhead.max_characters}
     )

@@ -40,5 +40,5 @@ def own_district(caller: Principal, told: str | None) -> str:
     if told is None and len(caller.districts) == 1:
         return next(iter(caller.districts))
     if told is None or not caller.covers(told):
-        raise NotFound("name a district that is yours")
+        raise NotFound("own_district")
     return told

@@ -149,7 +149,7 @@ def choose_by_hand(
         raise ForbiddenAction(state=case.status, allowed=[])
     board: Board = moment.shared
     if case.facts.kind not in board.rules.partner_kinds:
-        raise ForbiddenAction("this kind never goes to a partner", state=case.status, allowed=[])
+        raise ForbiddenAction("not_for_partners", state=case.status, allowed=[])
     field = board.fields[case.district]
     org = field.partner(command.org_id)
     if org is None:

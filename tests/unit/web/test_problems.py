@@ -176,6 +176,16 @@ def test_a_field_error_without_words_gets_those_of_its_code() -> None:
     ]
 
 
+def test_a_detail_that_names_words_is_told_in_the_callers_language() -> None:
+    refusal = Invalid("not_held_back", errors=[FieldError("/kind", "required", "kind_to_accept")])
+    told, chinese = read(refusal, "en"), read(refusal, "zh")
+    assert told["detail"] == "no flag holds this case back"
+    assert told["errors"][0]["detail"] == "without a kind there is no track to accept it on"
+    assert chinese["detail"] == "没有标记使案件暂缓派单，无须放行"
+    assert chinese["errors"][0]["detail"] == "没有类型就没有可受理的程序，请先确定类型"
+    assert chinese["errors"][0]["code"] == "required"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
