@@ -38,7 +38,7 @@ async def build(platform: Platform) -> Service:
         board=views,
         services=services,
         pages=Pages(),
-        words=Words.load(settings.data),
+        words=Words.load(settings.data, platform.now),
         cookies=Cookies(secure=settings.production),
         turns=Turns(UPLOADS),
         stopping=lambda: readiness.stopping,

@@ -126,6 +126,16 @@ class CaseViews:
         rows = [(_row(record), record["visible"]) for record in found if record["case_id"] is not None]
         return rows, str(found[0]["horizon"])
 
+    async def rows(self, scope: Scope, case_ids: Sequence[UUID]) -> dict[UUID, CaseRow]:
+        """Those of these cases that one may see."""
+        async with self._database.read() as tx:
+            found = await tx.fetch(
+                f"select {_COLUMNS} from case_view v where v.case_id = any($5) and {_VISIBLE}",  # noqa: S608
+                *_of(scope),
+                case_ids,
+            )
+        return {row.case_id: row for row in map(_row, found)}
+
     async def timeline(self, scope: Scope, case_id: UUID) -> list[Moment] | None:
         """A case's events in the order of time; None where there is no case that one may see."""
         async with self._database.read() as tx:

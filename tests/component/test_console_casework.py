@@ -23,7 +23,7 @@ from libs.web.errors import (
 from services.console.handlers.casework import Answer, Upload
 from tests.component.test_console_board import event
 from tests.component.test_console_pages import PASSWORD, House, browser, form_of, house, sign_in
-from tests.unit.console.test_board import intake
+from tests.unit.console.test_board import intake, mediation
 
 __all__ = ["browser", "house"]
 
@@ -48,6 +48,7 @@ def case(**changes: Any) -> dict[str, Any]:
         "state": "registered",
         "version": 1,
         "registered_at": "2026-02-05T10:12:00+08:00",
+        "received_at": "2026-02-05T10:12:00+08:00",
         "due": {"rule": "PROD-TRIAGE-BLUE", "due_at": "2026-02-07T00:00:00+08:00"},
         "parent": None,
         "children": [],
@@ -201,6 +202,12 @@ async def test_who_calls_again_is_known_by_what_they_brought_before(
     for shown in ("1 件", "K7M2P9QX", "纠纷调解", "已受理", f'href="/cases/{CASE}"'):
         assert shown in text
     assert house.services.asked[-1]["body"] == {"phone": "13800000001"}
+    case_id = UUID(CASE)
+    offered = [event(case_id, 1, intake("case.accepted")), event(case_id, 1, mediation("case.offered"))]
+    await house.tell(*offered)
+    for path, form in (("/cases/known", {"phone": "13800000001"}), ("/search", {"sought": "0001"})):
+        _, text, _ = await send(operator, path, **form)
+        assert ("待承接" in text, "已受理" in text, "2月9日" in text) == (True, False, True)
     found.body["items"] = []
     assert "以前没有事项" in (await send(operator, "/cases/known", phone="13800000001"))[1]
 
@@ -320,7 +327,7 @@ async def test_a_case_shows_what_it_is_and_what_may_be_done(
     there(house)
     status, text, _ = await page(operator, f"/cases/{CASE}")
     assert status == 200
-    for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单"):
+    for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单", "已超期"):
         assert shown in text
     assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind", "withdraw"]
     there(house, state="accepted")

@@ -135,7 +135,7 @@ async def house(
         door=Door(AccountFile(accounts), SessionStore(console), HASHER, clock.now),
         board=CaseViews(console),
         pages=Pages(),
-        words=Words.load(DATA),
+        words=Words.load(DATA, clock.now),
         cookies=Cookies(secure=getattr(request, "param", "demo") == "production"),
         turns=Turns(2),
         stopping=lambda: readiness.stopping,

@@ -19,6 +19,7 @@ from services.console.api.common import (
     Container,
     Person,
     container,
+    found_rows,
     in_frame,
     own_form,
     person,
@@ -74,7 +75,7 @@ async def find(request: Request, form: Annotated[Search, Form()], account: Perso
     behind = container(request)
     try:
         found = await search(behind.services, account, form.sought.strip(), form.after or None)
-        rows, after, fault = [behind.words.found(item) for item in found.items], found.next, ""
+        rows, after, fault = await found_rows(request, account, found.items), found.next, ""
     except Refusal as refusal:
         rows, after = [], None
         fault = "；".join(error.detail for error in refusal.errors) or refusal.title.zh

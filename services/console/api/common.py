@@ -2,9 +2,10 @@
 
 import hmac
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import Depends
 from fastapi.openapi.models import APIKey, APIKeyIn
@@ -117,6 +118,15 @@ def scope(account: Account) -> Scope:
     if found is None:
         raise Forbidden
     return found
+
+
+async def found_rows(
+    request: Request, account: Account, items: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Cases that intake found as a list shows them, with what the board knows of them."""
+    behind = container(request)
+    rows = await behind.board.rows(scope(account), [UUID(item["case_id"]) for item in items])
+    return [behind.words.found(item, rows.get(UUID(item["case_id"]))) for item in items]
 
 
 def own_form(request: Request, given: str) -> None:

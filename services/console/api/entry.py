@@ -9,7 +9,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.web.errors import Forbidden, KeyReused, Refusal
-from services.console.api.common import FORM, Person, container, in_frame, key_after, page, sent_form, texts
+from services.console.api.common import (
+    FORM,
+    Person,
+    container,
+    found_rows,
+    in_frame,
+    key_after,
+    page,
+    sent_form,
+    texts,
+)
 from services.console.domain.access import Account
 from services.console.domain.entry import FACTS, RESPONDENTS, draft, faults_by_field, statement
 from services.console.handlers.casework import enter, known, suggested
@@ -55,7 +65,7 @@ async def known_matters(request: Request, account: Person) -> Response:
         found = await known(behind.services, account, form.get("phone", ""))
     except Refusal as refusal:
         return page(request, "known.html", refusal.status, rows=[], more=False, fault=refusal.title.zh)
-    rows = [behind.words.found(item) for item in found.items]
+    rows = await found_rows(request, account, found.items)
     return page(request, "known.html", rows=rows, more=found.next is not None, fault="")
 
 

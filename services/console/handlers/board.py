@@ -29,6 +29,8 @@ class Board(Protocol):
 
     async def timeline(self, scope: Scope, case_id: UUID) -> list[Moment] | None: ...
 
+    async def rows(self, scope: Scope, case_ids: Sequence[UUID]) -> dict[UUID, CaseRow]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from services.console.domain.acts import may_fetch, may_let_out
 from services.console.handlers.casework import File, Found
-from services.console.pages.words import Vocabulary, Words, day_in_words, time_in_words
+from services.console.pages.words import Vocabulary, Words
 
 ACT_FIELDS: Final[Mapping[str, str]] = {
     "lawful_route": "依法分类",
@@ -68,7 +68,7 @@ def _attachment(file: Mapping[str, Any], roles: frozenset[str], words: Words) ->
         "name": file["name"] or "（无名文件）",
         "type": words.of("file_types", file["media_type"]),
         "size": f"{max(1, round(file['size'] / 1024)):,} KB",
-        "at": time_in_words(datetime.fromisoformat(file["received_at"])),
+        "at": words.time(datetime.fromisoformat(file["received_at"])),
         "state": words.of("file_states", file["state"]),
         "why": words.of("file_reasons", file["reason"]),
         "fetch": file["state"] == "released" and may_fetch(roles),
@@ -80,7 +80,7 @@ def notes(found: Found | None, words: Words) -> dict[str, Any]:
     """The free texts of a case's acts, none for who may not read them; whether there are more."""
     shown = [
         {
-            "at": time_in_words(datetime.fromisoformat(note["at"])),
+            "at": words.time(datetime.fromisoformat(note["at"])),
             "act": words.of("notes", note["act"]),
             "who": note["actor"].partition(":")[2],
             "text": note["text"],
@@ -131,7 +131,8 @@ def _facts(intake: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
             filter(None, (words.of("categories", intake["category"]), words.of("topics", intake["topic"])))
         ),
     )
-    yield "登记", time_in_words(datetime.fromisoformat(intake["registered_at"]))
+    yield "收到", words.time(datetime.fromisoformat(intake["received_at"]))
+    yield "登记", words.time(datetime.fromisoformat(intake["registered_at"]))
     yield "渠道", words.of("channels", intake["channel"])
     yield "申请人", applicant.get("name") or ("匿名" if intake["anonymous"] else "")
     yield "电话", applicant.get("phone") or ""
@@ -177,11 +178,11 @@ def _attempt(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
 def _clocks_of_intake(intake: Mapping[str, Any], words: Words) -> Iterator[dict[str, Any]]:
     due = intake["due"]
     if due:
-        at = time_in_words(datetime.fromisoformat(due["due_at"]))
+        at = datetime.fromisoformat(due["due_at"])
         yield {
             "rule": words.of("rules", due["rule"]),
-            "day": at,
-            "state": "进行中",
+            "day": words.time(at),
+            "state": _clock_state("open", at, words),
             "working": [],
             "note": "",
         }
@@ -189,16 +190,19 @@ def _clocks_of_intake(intake: Mapping[str, Any], words: Words) -> Iterator[dict[
 
 def _clocks(mediation: Mapping[str, Any] | None, words: Words) -> Iterator[dict[str, Any]]:
     for clock in (mediation or {}).get("deadlines", ()):
-        on = clock["due_on"]
+        on, at = clock["due_on"], datetime.fromisoformat(clock["due_at"])
         yield {
             "rule": words.of("rules", clock["rule"]),
-            "day": day_in_words(date.fromisoformat(on))
-            if on
-            else time_in_words(datetime.fromisoformat(clock["due_at"])),
-            "state": words.of("clocks", clock["status"]),
+            "day": words.day(date.fromisoformat(on)) if on else words.time(at),
+            "state": _clock_state(clock["status"], at, words),
             "note": "放假安排未公布，暂按周末推算" if clock["provisional"] else "",
             "working": [_step(step) for step in clock["working"]],
         }
+
+
+def _clock_state(status: str, due_at: datetime, words: Words) -> str:
+    """A clock whose time is past runs on for a moment, until its service notes that it was missed."""
+    return words.of("clocks", "overdue" if status == "open" and due_at <= words.now() else status)
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, str]:
@@ -225,5 +229,5 @@ def _task(row: Mapping[str, Any], words: Words) -> dict[str, str]:
         "queue": words.of("queues", row["queue"]),
         "why": words.of("reasons", row["reason_code"]),
         "owner": row["owner"] or "待领取",
-        "due": time_in_words(datetime.fromisoformat(row["due_at"])),
+        "due": words.time(datetime.fromisoformat(row["due_at"])),
     }

@@ -1,7 +1,7 @@
 """The words of the board: Chinese for every code, from `data/` where it stands there, else `words.json`."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,14 +20,15 @@ Vocabulary = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Vocabularies by name; a code without a word stands for itself."""
+    """Vocabularies by name; a code without a word stands for itself. `now`: dates of another year say it."""
 
     vocabularies: Mapping[str, Vocabulary]
     finished: frozenset[str]
     details: Mapping[str, tuple[str, str | None]]
+    now: Callable[[], datetime]
 
     @classmethod
-    def load(cls, data: Path) -> Self:
+    def load(cls, data: Path, now: Callable[[], datetime]) -> Self:
         """The words of a data folder and of this one."""
         own = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
 
@@ -65,7 +66,18 @@ class Words:
             vocabularies,
             frozenset(finished),
             {field: (label, known) for field, (label, known) in details.items()},
+            now,
         )
+
+    def time(self, at: datetime) -> str:
+        """`3月20日 14:30` on the local clock; with its year where that is not this one."""
+        local = at.astimezone(LOCAL)
+        return f"{self.day(local.date())} {local:%H:%M}"
+
+    def day(self, on: date) -> str:
+        """`3月20日`; with its year where that is not this one."""
+        year = "" if on.year == self.now().astimezone(LOCAL).year else f"{on.year}年"
+        return f"{year}{on.month}月{on.day}日"
 
     def of(self, vocabulary: str, code: object) -> str:
         """The word for a code; nothing for nothing."""
@@ -128,7 +140,7 @@ class Words:
             "id": row.case_id,
             "code": row.query_code,
             "registered": row.registered_at,
-            "registered_text": row.registered_at and time_in_words(row.registered_at),
+            "registered_text": row.registered_at and self.time(row.registered_at),
             "kind": self.of("kinds", row.kind) or "待分类",
             "category": self.of("categories", row.category),
             "flags": [self.of("flags", flag) for flag in row.flags],
@@ -138,32 +150,42 @@ class Words:
             "finished": row.state in self.finished,
             "org": self.of("organisations", row.org_id),
             "due": self._due(row),
-            "late": row.late and {"rule": self.of("rules", row.late[0]), "day": time_in_words(row.late[1])},
+            "late": row.late and {"rule": self.of("rules", row.late[0]), "day": self.time(row.late[1])},
             "message": self._message(row),
         }
 
-    def found(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """A case that a search found, as intake tells it."""
-        due = item["due"]
+    def found(self, item: Mapping[str, Any], row: CaseRow | None) -> dict[str, Any]:
+        """A case that a search found, as intake tells it. Who has it after acceptance intake does not know:
+        state and next date are those of the board, unless its row is older than intake's answer."""
+        if row is not None and row.intake_version < item["version"]:
+            row = None
         return {
             "id": item["case_id"],
             "code": item["query_code"],
-            "registered": time_in_words(datetime.fromisoformat(item["registered_at"])),
+            "registered": self.time(datetime.fromisoformat(item["registered_at"])),
             "urgency": item["urgency"],
             "urgency_text": self.of("urgency", item["urgency"]),
             "kind": self.of("kinds", item["kind"]) or "待分类",
             "category": self.of("categories", item["category"]),
-            "state": self.of("states", item["state"]),
-            "due": f"{self.of('rules', due['rule'])} {time_in_words(datetime.fromisoformat(due['due_at']))}"
-            if due
-            else "",
+            "state": self.of("states", row.state if row else item["state"]),
+            "due": self._next(row) if row else self._next_of_intake(item["due"]),
         }
+
+    def _next(self, row: CaseRow) -> str:
+        told = self.row(row)
+        due = told["late"] or told["due"]
+        return f"{'逾期：' if told['late'] else ''}{due['rule']} {due['day']}" if due else ""
+
+    def _next_of_intake(self, due: Mapping[str, Any] | None) -> str:
+        if due is None:
+            return ""
+        return f"{self.of('rules', due['rule'])} {self.time(datetime.fromisoformat(due['due_at']))}"
 
     def moment(self, moment: Moment) -> dict[str, Any]:
         """A line of a case's timeline."""
         told = (self._detail(field, value) for field, value in moment.detail.items())
         return {
-            "at": time_in_words(moment.at),
+            "at": self.time(moment.at),
             "what": self.of("events", moment.type),
             "detail": "；".join(text for text in told if text),
         }
@@ -174,7 +196,7 @@ class Words:
         rule, on, at = row.due
         return {
             "rule": self.of("rules", rule),
-            "day": day_in_words(on) if on else time_in_words(at),
+            "day": self.day(on) if on else self.time(at),
             "at": at,
         }
 
@@ -186,7 +208,7 @@ class Words:
 
     def _detail(self, field: str, value: Any) -> str:
         if field == "starts_at":
-            return f"时间：{time_in_words(datetime.fromisoformat(value))}"
+            return f"时间：{self.time(datetime.fromisoformat(value))}"
         if field not in self.details:
             return ""
         label, vocabulary = self.details[field]
@@ -197,17 +219,6 @@ class Words:
 
 def _words(rows: Iterable[Mapping[str, Any]], key: str = "code", word: str = "zh") -> Vocabulary:
     return {row[key]: row[word] for row in rows}
-
-
-def time_in_words(at: datetime) -> str:
-    """`3月20日 14:30` on the local clock."""
-    local = at.astimezone(LOCAL)
-    return f"{local.month}月{local.day}日 {local:%H:%M}"
-
-
-def day_in_words(on: date) -> str:
-    """`3月20日`."""
-    return f"{on.month}月{on.day}日"
 
 
 def date_in_words(on: date) -> str:

@@ -1,6 +1,7 @@
 """The words of the board: every code that may stand there has a Chinese one."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,7 @@ from services.console.domain.board import INTAKE_STATES, TOLD, CaseRow, Moment
 from services.console.pages.words import Words
 
 DATA = Path(__file__).parents[3] / "data"
-WORDS = Words.load(DATA)
+WORDS = Words.load(DATA, lambda: datetime(2026, 2, 5, tzinfo=UTC))
 CASE = UUID(int=1)
 
 
@@ -66,6 +67,47 @@ def test_a_term_of_hours_is_told_by_its_instant() -> None:
         CASE, "990101", intake_rule="PROD-TRIAGE-RED", intake_due_at=datetime(2026, 2, 5, 2, 42, tzinfo=UTC)
     )
     assert WORDS.row(row)["due"]["day"] == "2月5日 10:42"
+
+
+def test_dates_of_another_year_say_it() -> None:
+    assert WORDS.time(datetime(2021, 3, 8, 16, tzinfo=UTC)) == "2021年3月9日 00:00"
+    assert WORDS.time(datetime(2025, 12, 31, 16, tzinfo=UTC)) == "1月1日 00:00"
+    assert WORDS.day(date(2027, 1, 4)) == "2027年1月4日"
+
+
+def test_a_found_case_stands_where_the_board_knows_it_to_be() -> None:
+    item = {
+        "case_id": str(CASE),
+        "query_code": "K7M2P9QX",
+        "registered_at": "2025-02-05T10:12:00+08:00",
+        "urgency": "BLUE",
+        "kind": "DIS",
+        "category": "D10",
+        "state": "accepted",
+        "due": None,
+        "version": 2,
+    }
+    row = CaseRow(
+        CASE,
+        "990101",
+        intake_version=2,
+        intake_state="accepted",
+        mediation_state="offered",
+        mediation_rule="PROD-OFFER",
+        mediation_due_on=date(2026, 12, 2),
+        mediation_due_at=datetime(2026, 12, 2, 16, tzinfo=UTC),
+    )
+    told = WORDS.found(item, row)
+    rule = WORDS.of("rules", "PROD-OFFER")
+    assert (told["registered"], told["state"], told["due"]) == (
+        "2025年2月5日 10:12",
+        "待承接",
+        f"{rule} 12月2日",
+    )
+    late = replace(row, mediation_missed="PROD-OFFER", mediation_missed_at=row.mediation_due_at)
+    assert WORDS.found(item, late)["due"] == f"逾期：{rule} 12月3日 00:00"
+    for older in (None, replace(row, intake_version=1)):
+        assert (WORDS.found(item, older)["state"], WORDS.found(item, older)["due"]) == ("已受理", "")
 
 
 def test_a_case_of_which_little_is_known_is_told_without_gaps() -> None:
