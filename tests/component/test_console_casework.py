@@ -170,6 +170,10 @@ async def test_what_perhaps_was_registered_before_is_not_registered_anew_by_a_cl
     house.services.answers["intake", "POST", "/v1/cases"] = KeyReused()
     _, text, _ = await send(operator, "/cases/new", narrative="路灯不亮，又添一句")
     assert "可能已经登记" in text
+    taken = Refusal(code="external_ref_taken", case_id=OTHER)
+    house.services.answers["intake", "POST", "/v1/cases"] = taken
+    _, text, _ = await send(operator, "/cases/new", narrative="路灯不亮，又添一句", external_ref="A-1")
+    assert f'href="/cases/{OTHER}"' in text
     assert ">路灯不亮，又添一句</textarea>" in text
 
 

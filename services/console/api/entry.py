@@ -98,7 +98,7 @@ def _form(
     if not account.may_enter:
         raise Forbidden
     words = container(request).words.vocabularies
-    faults = faults_by_field(refusal.errors) if refusal else {}
+    faults = faults_by_field(refusal.errors, form) if refusal else {}
     return in_frame(
         request,
         account,
@@ -110,6 +110,7 @@ def _form(
         faults=faults,
         fault=refusal.title.zh if refusal else "",
         perhaps_there=isinstance(refusal, KeyReused),
+        taken=refusal.extra.get("case_id") if refusal else None,
         channels={code: words["channels"][code] for code in CHANNELS},
         kinds=words["kinds"],
         categories=words["categories"],

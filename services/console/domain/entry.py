@@ -19,6 +19,8 @@ NUMBER: Final = re.compile(r"\d{1,18}")
 MOST_PEOPLE: Final = 999_999
 """What is more is a slip of the finger, of which intake tells when the matter is sent."""
 CENTS: Final = re.compile(r"\d{0,2}")
+NO_AMOUNT: Final = "应为以元计的金额，至多两位小数，如 18600.00"
+"""What is wrong with an amount that is none: intake was sent it as it was typed, and asks for whole fen."""
 
 TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "narrative": ("narrative",),
@@ -90,10 +92,14 @@ def draft(form: Mapping[str, str]) -> dict[str, Any]:
 
 def _respondents(form: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "organisation": form.get(f"organisation_{nth}") == "1"}
-        for nth in range(RESPONDENTS)
-        if (name := form.get(f"respondent_{nth}", "").strip())
+        {"name": form[f"respondent_{nth}"].strip(), "organisation": form.get(f"organisation_{nth}") == "1"}
+        for nth in _told_respondents(form)
     ]
+
+
+def _told_respondents(form: Mapping[str, str]) -> list[int]:
+    """The rows of the form that name somebody: those left empty are not sent."""
+    return [nth for nth in range(RESPONDENTS) if form.get(f"respondent_{nth}", "").strip()]
 
 
 def fen(yuan: str) -> int | str:
@@ -104,22 +110,27 @@ def fen(yuan: str) -> int | str:
     return yuan
 
 
-def faults_by_field(errors: Sequence[FieldError]) -> dict[str, str]:
+def faults_by_field(errors: Sequence[FieldError], form: Mapping[str, str]) -> dict[str, str]:
     """Intake's faults by the field of the form that they concern; the rest under the empty name."""
     found: dict[str, str] = {}
     for error in errors:
-        found.setdefault(_field_of(error.pointer), error.detail or error.code)
+        no_amount = error.pointer == "/amount_fen" and error.code == "int_type"
+        text = NO_AMOUNT if no_amount else error.detail or error.code
+        found.setdefault(_field_of(error.pointer, form), text)
     return found
 
 
-def _field_of(pointer: str) -> str:
+def _field_of(pointer: str, form: Mapping[str, str]) -> str:
     parts = tuple(pointer.strip("/").split("/"))
     for name, path in (*TEXTS.items(), *TICKS.items()):
         if parts == path:
             return name
     known = {"amount_fen": "amount", "headcount": "headcount", "flags": "flags", "facts": "fact_0"}
     if parts[0] == "respondents" and len(parts) > 1:
-        return f"respondent_{parts[1]}"
+        return f"respondent_{_told_respondents(form)[int(parts[1])]}"
+    for nth in range(FACTS):
+        if parts == ("facts", form.get(f"fact_{nth}")):
+            return f"fact_{nth}"
     if parts[0] == "decision":
         return "accept"
     return known.get(parts[0], "")

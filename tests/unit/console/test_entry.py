@@ -91,7 +91,8 @@ def test_yuan_are_kept_in_fen_and_what_is_no_amount_stays(yuan: str, amount: int
     ],
 )
 def test_a_fault_stands_at_its_field(pointer: str, field: str) -> None:
-    assert faults_by_field([FieldError(pointer, "required", "必填")]) == {field: "必填"}
+    form = {"respondent_0": "甲", "respondent_1": "乙"}
+    assert faults_by_field([FieldError(pointer, "required", "必填")], form) == {field: "必填"}
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,20 @@ def test_a_page_offers_what_role_and_state_allow(
 def test_a_notice_is_offered_to_whom_intake_gives_it(role: str, kind: str, offered: bool) -> None:
     case = {"kind": kind, "state": "forwarded", "real_name": True}
     assert notice_offered(frozenset({role}), case) == offered
+
+
+def test_a_fault_stands_in_the_row_that_was_typed_and_an_amount_is_asked_for_in_yuan() -> None:
+    form = {"respondent_2": "某公司", "fact_1": "employment.ended"}
+    faults = [
+        FieldError("/respondents/0/name", "string_too_long", "至多 200 个字符"),
+        FieldError("/facts/employment.ended", "in_future", "不得晚于现在"),
+        FieldError("/amount_fen", "int_type", "应为整数"),
+    ]
+    assert faults_by_field(faults, form) == {
+        "respondent_2": "至多 200 个字符",
+        "fact_1": "不得晚于现在",
+        "amount": "应为以元计的金额，至多两位小数，如 18600.00",
+    }
 
 
 def test_acts_say_what_intake_wants() -> None:
