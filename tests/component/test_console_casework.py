@@ -52,6 +52,10 @@ def case(**changes: Any) -> dict[str, Any]:
         "due": {"rule": "PROD-TRIAGE-BLUE", "due_at": "2026-02-07T00:00:00+08:00"},
         "parent": None,
         "children": [],
+        "possible_duplicates": [],
+        "related": [],
+        "merged_into": None,
+        "holds": [],
         "warnings": [],
         "channel": "phone",
         "headcount": 1,
@@ -331,15 +335,18 @@ async def test_a_case_shows_what_it_is_and_what_may_be_done(
     there(house)
     status, text, _ = await page(operator, f"/cases/{CASE}")
     assert status == 200
-    for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单", "已超期"):
+    for shown in ("K7M2P9QX", "已登记", "138****0001", "三个月工资未发", "尚未派单"):
         assert shown in text
-    assert re.findall(r'/acts/([a-z]+)"', text) == ["accept", "flags", "remind", "withdraw"]
+    assert re.findall(r'/acts/([a-z]+)"', text) == [
+        "accept", "merge", "amend", "flags", "remind", "relate", "withdraw",
+    ]  # fmt: skip
     there(house, state="accepted")
     closed = Answer({"state": "closed", "owner": "LAB-01"})
     house.services.answers["mediation", "GET", f"/v1/cases/{CASE}"] = closed
     house.services.answers["intake", "GET", FILES] = Answer({"items": []})
     _, text, _ = await page(operator, f"/cases/{CASE}")
-    assert ("已办结" in text, "/acts/" in text, "上传" in text) == (True, False, False)
+    assert ("已办结" in text, "上传" in text) == (True, False)
+    assert re.findall(r'/acts/([a-z]+)"', text) == ["relate"]
 
 
 @pytest.mark.parametrize("field", ["narrative", "applicant", "place"], ids=["narrative", "name", "address"])
@@ -503,11 +510,124 @@ async def test_a_refused_act_says_why_and_keeps_what_was_typed(
     house: House, operator: aiohttp.ClientSession
 ) -> None:
     there(house)
-    fault = Invalid(errors=[FieldError("/lawful_route", "required", "必填")])
+    fault = Invalid(
+        errors=[
+            FieldError("/lawful_route", "required", "必填"),
+            FieldError("/kind", "required", "without a kind no track"),
+        ]
+    )
     house.services.answers["intake", "POST", f"/v1/cases/{CASE}/decision"] = fault
     status, text, _ = await send(operator, f"/cases/{CASE}/acts/accept", version="1")
     assert status == 422
-    assert "输入有误：必填" in text
+    assert "输入有误：依法分类 必填；类型 必填" in text
+    assert 'id="accept-directed_to" name="directed_to">' in text
+    there(house, kind="PET", track="PETITION")
+    _, text, _ = await send(operator, f"/cases/{CASE}/acts/accept", version="1")
+    assert 'name="lawful_route" aria-invalid="true" aria-describedby="fault-accept"' in text
+
+
+async def test_a_case_without_a_kind_is_amended_before_it_is_accepted(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house, kind=None, track=None, grid=None)
+    _, text, _ = await page(operator, f"/cases/{CASE}")
+    assert "/acts/accept" not in text
+    for shown in ('<option value="DIS">纠纷调解', '<option value="99010100100203">云桥街道 锦苑第三网格'):
+        assert shown in text
+    house.services.answers["intake", "PATCH", f"/v1/cases/{CASE}"] = Answer({"version": 2}, 2)
+    typed = {"kind": "DIS", "category": "D10", "address": "锦苑一期3幢", "text": "回拨核实"}
+    status, _, goes_to = await send(operator, f"/cases/{CASE}/acts/amend", version="1", **typed)
+    assert (status, goes_to) == (303, f"/cases/{CASE}?done=2")
+    (asked,) = [each for each in house.services.asked if each["body"]]
+    assert (asked["path"], asked["version"], asked["key"]) == (f"/v1/cases/{CASE}", 1, "k1")
+    assert asked["body"] == {
+        "kind": "DIS",
+        "category": "D10",
+        "topic": None,
+        "place": {"address": "锦苑一期3幢"},
+        "reason": "回拨核实",
+    }
+
+
+async def test_a_choice_comes_back_with_its_form_though_it_is_not_offered_any_more(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house, version=3, state="accepted")
+    house.services.answers["intake", "PATCH", f"/v1/cases/{CASE}"] = Stale(version=3)
+    _, text, _ = await send(operator, f"/cases/{CASE}/acts/amend", version="1", kind="PET", text="核实")
+    assert '<option value="PET" selected>' in text
+
+
+@pytest.mark.parametrize(
+    ("act", "path", "body"),
+    [
+        ("merge", "decision", {"action": "merge", "into": OTHER, "reason_text": "同一事"}),
+        ("relate", "related", {"case_id": OTHER, "related": True}),
+    ],
+)
+@pytest.mark.parametrize("named", [" k7m2p9qy", OTHER], ids=["query code", "id"])
+async def test_another_case_is_named_by_its_number(
+    house: House, operator: aiohttp.ClientSession, act: str, path: str, body: dict[str, Any], named: str
+) -> None:
+    there(house)
+    house.services.answers["intake", "GET", "/v1/cases"] = Answer({"items": [case(case_id=OTHER)]})
+    house.services.answers["intake", "POST", f"/v1/cases/{CASE}/{path}"] = Answer({"version": 2}, 2)
+    typed = {"version": "1", "other": named, "text": "同一事"}
+    assert (await send(operator, f"/cases/{CASE}/acts/{act}", **typed))[0] == 303
+    assert house.services.asked[-1]["body"] == body
+
+
+@pytest.mark.parametrize(
+    ("named", "fault"), [("", "必填"), ("12", "应为八位查询码"), ("K7M2P9QY", "没有此查询码的事项")]
+)
+async def test_a_number_of_no_case_is_a_fault_at_its_field(
+    house: House, operator: aiohttp.ClientSession, named: str, fault: str
+) -> None:
+    there(house)
+    house.services.answers["intake", "GET", "/v1/cases"] = Answer({"items": []})
+    status, text, _ = await send(operator, f"/cases/{CASE}/acts/merge", version="1", other=named)
+    assert (status, f"另一事项的查询码 {fault}" in text) == (422, True)
+    assert f'name="other" value="{named}"' in text
+    assert not [each for each in house.services.asked if each["body"]]
+
+
+async def test_a_case_shows_what_to_look_at_what_belongs_to_it_and_since_when(
+    house: House, browser: aiohttp.ClientSession
+) -> None:
+    await sign_in(browser, "supervisor")
+    await house.tell(event(UUID(OTHER), 1, intake("case.registered")))
+    there(
+        house,
+        flags=["VIOLENCE"],
+        warnings=[
+            {"code": "PHONE_INVALID", "pointer": "/respondents/1/phone"},
+            {"code": "GRID_UNRESOLVED", "pointer": "/place/address"},
+            {"code": "MENTIONED_AND_DENIED", "pointer": "/narrative", "flag": "SELF_HARM"},
+        ],
+        possible_duplicates=[OTHER],
+        related=[CASE],
+        merged_into=OTHER,
+        holds=["COURT"],
+        received_at="2021-03-05T10:00:00+08:00",
+        due={"rule": "PROD-TRIAGE-BLUE", "due_at": "2021-03-09T00:00:00+08:00"},
+    )
+    for path in (f"/cases/{CASE}", f"/cases/{CASE}/panel"):
+        _, text, _ = await page(browser, path)
+        for shown in (
+            "电话号码无效，请核实（对方当事人 2）",
+            "地址未能落到网格，请核实",
+            "提到但否认，请核实（自伤自杀风险）",
+            f'<dt>已并入</dt><dd><a href="/cases/{OTHER}">K7M2P9QX 纠纷调解 已登记</a>',
+            f'<dt>可能重复</dt><dd><a href="/cases/{OTHER}">',
+            f'<dt>关联事项</dt><dd><a href="/cases/{CASE}">查看</a>',
+            "诉讼、仲裁或复议需要",
+            "<dt>收到</dt><dd>2021年3月5日 10:00</dd>",
+            '<b>2021年3月9日 00:00</b> <span class="soft">已超期',
+        ):
+            assert shown in text
+        assert "进行中" not in text
+    for act in ("lower", "hold", "unhold"):
+        assert f"/cases/{CASE}/acts/{act}" in (await page(browser, f"/cases/{CASE}"))[1]
 
 
 async def test_an_act_that_is_none_is_not_there(house: House, operator: aiohttp.ClientSession) -> None:
@@ -615,6 +735,9 @@ async def test_a_file_is_sent_on_as_its_readers_own_and_a_refused_one_is_told_wh
     status, text, _ = await upload(operator, token)
     assert (status, "文件已损坏或不完整" in text, "隔离待查" in text) == (422, True, True)
     assert SCRIPT not in text
+    empty = aiohttp.FormData({"form": token, "key": "k7"}, default_to_multipart=True)
+    async with operator.post(f"/cases/{CASE}/attachments", data=empty) as answer:
+        assert "输入有误：每次只能发送一个文件" in await answer.text()
     asked = len(house.services.asked)
     status, text, _ = await upload(operator, "forged")
     assert (status, "页面已过期" in text) == (403, True)

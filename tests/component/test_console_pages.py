@@ -116,6 +116,7 @@ def account(user: str, *roles: str, **more: object) -> dict[str, object]:
 ACCOUNTS = [
     account("operator", name="话务员甲"),
     account("dispatcher"),
+    account("supervisor"),
     account("auditor"),
     account("sealed", "sealed_officer"),
     account("handler", "partner_handler", org="LAB-01"),

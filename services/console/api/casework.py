@@ -13,7 +13,8 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.web.errors import NotFound, Refusal, Stale, Unavailable
+from libs.web import fieldtexts
+from libs.web.errors import FieldError, NotFound, Refusal, Stale, Unavailable
 from services.console.api.common import (
     FORM,
     Person,
@@ -26,10 +27,27 @@ from services.console.api.common import (
     texts,
 )
 from services.console.domain.access import Account
-from services.console.domain.acts import ACTS, CaseAct, may_send, notice_offered, offered
+from services.console.domain.acts import (
+    ACTS,
+    CaseAct,
+    field_at,
+    fitting,
+    may_send,
+    notice_offered,
+    offered,
+)
 from services.console.domain.entry import NUMBER
 from services.console.handlers.casework import File, act, attached, noted, open_file, written_notice
-from services.console.pages.casefile import ACT_FIELDS, act_options, attachments, casefile, in_words, notes
+from services.console.pages.casefile import (
+    ACT_FIELDS,
+    TICKS,
+    act_options,
+    attachments,
+    casefile,
+    in_words,
+    notes,
+    others,
+)
 from services.console.pages.words import Words, date_in_words
 
 READ_YOUR_WRITE: Final = 1.0
@@ -57,7 +75,7 @@ async def panel(request: Request, case_id: UUID, account: Person) -> Response:
     behind = container(request)
     file = await open_file(behind.services, account, case_id)
     lines, _ = await _lines(request, account, case_id, 0)
-    return page(request, "case_panel.html", **casefile(file, behind.words), moments=lines)
+    return page(request, "case_panel.html", **await _shown(request, account, file), moments=lines)
 
 
 @router.get("/cases/{case_id}/notice")
@@ -130,14 +148,14 @@ async def _case(
         account,
         "case.html",
         why.status if why else 200,
-        **casefile(file, behind.words),
+        **await _shown(request, account, file),
         moments=lines,
         **attachments(files, account.roles, behind.words),
         **notes(texts, behind.words),
         file_fault=_fault(file_fault),
         file_key=str(uuid.uuid4()),
         file_wanted=may_send(file.state),
-        **_acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION"),
+        **_acts(behind.words, acts, file.version, refused, file.intake),
         new=new,
         behindhand=behindhand,
         has_notice=notice_offered(account.roles, file.intake),
@@ -153,29 +171,41 @@ async def _merge(
     moments = await behind.board.timeline(scope(account), case_id) or []
     since = [behind.words.moment(each) for each in moments if each.topic == INTAKE and each.version > version]
     acts = [each for each in _offered(account, file) if each is refused.act]
-    values = _acts(behind.words, acts, file.version, refused, file.intake["track"] == "PETITION")
-    shown = casefile(file, behind.words)
+    values = _acts(behind.words, acts, file.version, refused, file.intake)
+    shown = await _shown(request, account, file)
     return in_frame(request, account, "merge.html", 412, **shown, since=since, **values)
 
 
 def _unsent(request: Request, account: Account, case_id: UUID, refused: Refused, version: int) -> Response:
     """The case cannot be shown now; what was typed waits on a page of its own, to be sent again."""
-    values = _acts(container(request).words, [refused.act], version, refused, petition=True)
+    values = _acts(container(request).words, [refused.act], version, refused, None)
     return in_frame(request, account, "unsent.html", refused.why.status, case={"id": case_id}, **values)
+
+
+async def _shown(request: Request, account: Account, file: File) -> dict[str, Any]:
+    """The values of the page's live part."""
+    behind = container(request)
+    wanted = [one for ids in others(file.intake).values() for one in ids]
+    rows = await behind.board.rows(scope(account), wanted) if wanted else {}
+    return casefile(file, behind.words, rows)
 
 
 def _offered(account: Account, file: File) -> list[CaseAct]:
     last = (file.attempts or [{}])[-1]
     held = last.get("reason") == "DUTY_DESK" and not file.intake["released"]
-    return offered(account.roles, file.intake["kind"], file.state, held)
+    return fitting(offered(account.roles, file.intake["kind"], file.state, held), file.intake)
 
 
 def _acts(
-    words: Words, acts: Sequence[CaseAct], version: int, refused: Refused | None, petition: bool
+    words: Words,
+    acts: Sequence[CaseAct],
+    version: int,
+    refused: Refused | None,
+    case: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The forms of acts; that of a refused one as it was sent. `typed`: what stood in it, in words, when its
     form is not among them any more."""
-    options = act_options(words, petition)
+    options = act_options(words, case, refused.form if refused else {})
     keys = {each.name: str(uuid.uuid4()) for each in acts}
     typed = list[tuple[str, str]]()
     if refused is not None:
@@ -186,21 +216,29 @@ def _acts(
         "acts": acts,
         "said": refused.form if refused else {},
         "failed": refused.act if refused else None,
-        "fault": _fault(refused.why if refused else None),
+        "fault": _fault(refused.why, refused.act) if refused else "",
+        "wrong": {field_at(refused.act, error.pointer) for error in refused.why.errors} if refused else set(),
         "typed": typed,
         "version": version,
         "keys": keys,
         "options": options,
         "labels": ACT_FIELDS,
+        "ticks": TICKS,
     }
 
 
-def _fault(why: Refusal | None) -> str:
-    """Why something was refused, in words; nothing for nothing."""
+def _fault(why: Refusal | None, act: CaseAct | None = None) -> str:
+    """Why something was refused, in words, the fields of an act by their names; nothing for nothing."""
     if why is None:
         return ""
-    told = [error.detail or error.code for error in why.errors]
+    names = [ACT_FIELDS.get(field_at(act, error.pointer), "") if act else "" for error in why.errors]
+    told = [f"{name} {_text(error)}".strip() for name, error in zip(names, why.errors, strict=True)]
     return "：".join(filter(None, (why.title.zh, "；".join(told))))
+
+
+def _text(error: FieldError) -> str:
+    """A fault in Chinese: some are told in English alone, and the console's own without words."""
+    return fieldtexts.text(error.code, "zh") if error.detail.isascii() else error.detail
 
 
 async def _lines(

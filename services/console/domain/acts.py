@@ -1,8 +1,8 @@
 """What staff may do with a case from its page, and what each act asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.console.domain.access import SEALED_READERS
 
@@ -14,7 +14,8 @@ SEALED_KIND: Final = "REP"
 
 @dataclass(frozen=True, slots=True)
 class CaseAct:
-    """An act at intake: its path below the case, who may do it in which states, and its body from a form.
+    """An act at intake: its path below the case, who may do it in which states, and its body from a form. The
+    field `other` names another case: the body gets its id.
 
     What the page offers is for convenience: whether an act is allowed, intake decides.
     """
@@ -26,19 +27,36 @@ class CaseAct:
     states: frozenset[str]
     fields: tuple[str, ...]
     body: Callable[[Mapping[str, str]], dict[str, Any]]
+    method: Literal["POST", "PATCH"] = "POST"
 
 
 def _decision(action: str) -> Callable[[Mapping[str, str]], dict[str, Any]]:
     def body(form: Mapping[str, str]) -> dict[str, Any]:
         told = {name: form.get(name, "").strip() for name in ("lawful_route", "reason_code", "directed_to")}
-        told["reason_text"] = form.get("text", "").strip()
+        told |= {"into": form.get("other", ""), "reason_text": form.get("text", "").strip()}
         return {"action": action, **{name: text for name, text in told.items() if text}}
 
     return body
 
 
-def _flags(form: Mapping[str, str]) -> dict[str, Any]:
-    return {"add": [form.get("flag", "")], "reason": form.get("text", "").strip() or None}
+def _change(way: Literal["add", "remove"], field: str) -> Callable[[Mapping[str, str]], dict[str, Any]]:
+    def body(form: Mapping[str, str]) -> dict[str, Any]:
+        return {way: [form.get(field, "")], "reason": form.get("text", "").strip() or None}
+
+    return body
+
+
+def _amendment(form: Mapping[str, str]) -> dict[str, Any]:
+    """What is left empty stays as it was; a topic belongs to the category that it stood under."""
+    told = {name: form.get(name, "").strip() for name in ("kind", "category", "narrative", "address", "grid")}
+    told = {name: text for name, text in told.items() if text}
+    place = {name: told.pop(name) for name in ("address", "grid") if name in told}
+    return {
+        **told,
+        **({"topic": None} if "category" in told else {}),
+        **({"place": place} if place else {}),
+        "reason": form.get("text", "").strip(),
+    }
 
 
 def _reminder(form: Mapping[str, str]) -> dict[str, Any]:
@@ -47,6 +65,8 @@ def _reminder(form: Mapping[str, str]) -> dict[str, Any]:
 
 _UNDECIDED: Final = frozenset({"registered"})
 _OPEN: Final = frozenset({"registered", "accepted"})
+_ALIVE: Final = _OPEN | {"forwarded"}
+_KEPT: Final = _ALIVE | {"closed", "refused", "merged", "withdrawn"}
 
 ACTS: Final[Mapping[str, CaseAct]] = {
     act.name: act
@@ -78,6 +98,7 @@ ACTS: Final[Mapping[str, CaseAct]] = {
             ("directed_to", "text"),
             _decision("forward"),
         ),
+        CaseAct("merge", "并案", "decision", REGISTRARS, _UNDECIDED, ("other", "text"), _decision("merge")),
         CaseAct(
             "objection",
             "对方退回",
@@ -87,7 +108,20 @@ ACTS: Final[Mapping[str, CaseAct]] = {
             ("text",),
             lambda form: {"reason": form.get("text", "").strip()},
         ),
-        CaseAct("flags", "标记风险", "flags", REGISTRARS, _OPEN, ("flag", "text"), _flags),
+        CaseAct(
+            "amend",
+            "更正",
+            "",
+            REGISTRARS,
+            _OPEN,
+            ("kind", "category", "grid", "address", "narrative", "text"),
+            _amendment,
+            "PATCH",
+        ),
+        CaseAct("flags", "标记风险", "flags", REGISTRARS, _ALIVE, ("flag", "text"), _change("add", "flag")),
+        CaseAct(
+            "lower", "解除标记", "flags", SUPERVISORS, _ALIVE, ("raised", "text"), _change("remove", "raised")
+        ),
         CaseAct(
             "release",
             "放行派单",
@@ -97,15 +131,26 @@ ACTS: Final[Mapping[str, CaseAct]] = {
             ("text",),
             lambda form: {"reason": form.get("text", "").strip()},
         ),
+        CaseAct("remind", "催办", "reminders", REGISTRARS, _ALIVE, ("new_facts", "text"), _reminder),
         CaseAct(
-            "remind", "催办", "reminders", REGISTRARS, _OPEN | {"forwarded"}, ("new_facts", "text"), _reminder
+            "relate",
+            "关联",
+            "related",
+            REGISTRARS,
+            _KEPT,
+            ("other", "apart"),
+            lambda form: {"case_id": form.get("other", ""), "related": form.get("apart") != "1"},
+        ),
+        CaseAct("hold", "保留", "holds", SUPERVISORS, _KEPT, ("hold", "text"), _change("add", "hold")),
+        CaseAct(
+            "unhold", "解除保留", "holds", SUPERVISORS, _KEPT, ("held", "text"), _change("remove", "held")
         ),
         CaseAct(
             "withdraw",
             "撤回",
             "decision",
             REGISTRARS,
-            _OPEN | {"forwarded"},
+            _ALIVE,
             ("text",),
             _decision("withdraw"),
         ),
@@ -130,7 +175,46 @@ def _allowed(roles: frozenset[str], wanted: frozenset[str], kind: str | None) ->
 
 def may_send(state: str) -> bool:
     """Whether the page offers to send a file: while somebody works on the matter."""
-    return state in _OPEN | {"forwarded"}
+    return state in _ALIVE
+
+
+def fitting(acts: Sequence[CaseAct], case: Mapping[str, Any]) -> list[CaseAct]:
+    """Those that intake would not refuse whatever the form says: without a kind nothing is accepted, and only
+    what is there is taken away."""
+    idle = {"accept": case["kind"] is None, "lower": not case["flags"], "unhold": not case["holds"]}
+    return [act for act in acts if not idle.get(act.name)]
+
+
+def to_choose(field: str, code: str, case: Mapping[str, Any]) -> bool:
+    """Whether a code may be chosen in a field of the forms for this case: not what it has already, nor what
+    intake changes no more. Lawful routes are for petitions alone."""
+    possible: dict[str, bool] = {
+        "lawful_route": case["track"] == "PETITION",
+        "kind": case["state"] in _UNDECIDED and case["kind"] not in (code, "REP"),
+        "category": case["category"] != code,
+        "raised": code in case["flags"],
+        "hold": code not in case["holds"],
+        "held": code in case["holds"],
+    }
+    return possible.get(field, True)
+
+
+_FIELDS_AT: Final[Mapping[str, tuple[str, ...]]] = {
+    "reason": ("text",),
+    "reason_text": ("text",),
+    "into": ("other",),
+    "case_id": ("other",),
+    "add": ("flag", "hold"),
+    "remove": ("raised", "held"),
+}
+"""Fields of forms by the names in a body that are others."""
+
+
+def field_at(act: CaseAct, pointer: str) -> str:
+    """The field of an act's form that a fault of its body is about; what the form lacks, by its own name."""
+    named = [part for part in pointer.split("/") if part and not part.isdigit()]
+    name = named[-1] if named else ""
+    return next((field for field in _FIELDS_AT.get(name, ()) if field in act.fields), name)
 
 
 def may_fetch(roles: frozenset[str]) -> bool:

@@ -105,9 +105,25 @@ async def act(
     key: str,
     version: int,
 ) -> Answer:
-    """Do an act on the version that the person saw."""
-    path = f"/v1/cases/{case_id}/{what.path}"
-    return await services.ask(account, "intake", "POST", path, what.body(form), key=key, version=version)
+    """Do an act on the version that the person saw; another case in it is named by its query code or id.
+    Raises Invalid at `/other` for a name of no case."""
+    if "other" in what.fields:
+        form = {**form, "other": await _named_case(services, account, form.get("other", "").strip())}
+    path = f"/v1/cases/{case_id}/{what.path}".rstrip("/")
+    return await services.ask(account, "intake", what.method, path, what.body(form), key=key, version=version)
+
+
+async def _named_case(services: Services, account: Account, named: str) -> str:
+    if not QUERY_CODE.fullmatch(named):
+        try:
+            return str(UUID(named))
+        except ValueError:
+            fault = ("no_query_code", "应为八位查询码") if named else ("required",)
+            raise Invalid(errors=[FieldError("/other", *fault)]) from None
+    answer = await services.ask(account, "intake", "GET", "/v1/cases", query={"query_code": named.upper()})
+    if not answer.body["items"]:
+        raise Invalid(errors=[FieldError("/other", "unknown_case", "没有此查询码的事项")])
+    return str(answer.body["items"][0]["case_id"])
 
 
 async def search(services: Services, account: Account, sought: str, after: str | None) -> Found:

@@ -1,10 +1,13 @@
 """A case as its page shows it: facts, why that organisation, why those dates, messages, tasks; in words."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
+from uuid import UUID
 
-from services.console.domain.acts import may_fetch, may_let_out
+from services.console.domain.acts import may_fetch, may_let_out, to_choose
+from services.console.domain.board import CaseRow
 from services.console.handlers.casework import File, Found
 from services.console.pages.words import Vocabulary, Words
 
@@ -13,20 +16,51 @@ ACT_FIELDS: Final[Mapping[str, str]] = {
     "reason_code": "原因",
     "directed_to": "去向",
     "flag": "标记",
+    "raised": "标记",
+    "hold": "保留原因",
+    "held": "保留原因",
+    "other": "另一事项的查询码",
+    "kind": "类型",
+    "category": "类别",
+    "topic": "细类",
+    "grid": "网格",
+    "address": "地址",
+    "narrative": "内容",
     "text": "说明",
     "new_facts": "有新的事实",
+    "apart": "解除原有关联",
 }
 """What the fields of acts are called."""
+TICKS: Final = frozenset({"new_facts", "apart"})
+
+_RESPONDENT: Final = re.compile(r"/respondents/(\d+)")
 
 
-def act_options(words: Words, petition: bool) -> dict[str, Vocabulary]:
-    """What may be chosen in the fields of acts; lawful routes are for petitions alone."""
+def act_options(
+    words: Words, case: Mapping[str, Any] | None, said: Mapping[str, str]
+) -> dict[str, Vocabulary]:
+    """What may be chosen in the fields of acts for a case, and what a form that comes back says; everything
+    while the case cannot be read."""
     known = words.vocabularies
-    return {
-        "lawful_route": known["lawful_routes"] if petition else {},
+    lists = {
+        "lawful_route": known["lawful_routes"],
         "reason_code": known["refusals"],
         "directed_to": known["bodies"],
         "flag": known["flags"],
+        "raised": known["flags"],
+        "hold": known["holds"],
+        "held": known["holds"],
+        "kind": known["kinds"],
+        "category": known["categories"],
+        "grid": known["grids"],
+    }
+    return {
+        field: {
+            code: word
+            for code, word in codes.items()
+            if case is None or said.get(field) == code or to_choose(field, code, case)
+        }
+        for field, codes in lists.items()
     }
 
 
@@ -36,16 +70,32 @@ def in_words(
     """What stands in a form: each field that is not empty, by its name."""
     told = [(field, form.get(field, "").strip()) for field in fields]
     return [
-        (ACT_FIELDS[field], "是" if field == "new_facts" else options.get(field, {}).get(text, text))
+        (ACT_FIELDS[field], "是" if field in TICKS else options.get(field, {}).get(text, text))
         for field, text in told
         if text
     ]
 
 
-def casefile(file: File, words: Words) -> dict[str, Any]:
-    """The values of the page's live part."""
+def others(intake: Mapping[str, Any]) -> dict[str, list[UUID]]:
+    """The cases that intake says have to do with this one, by how the page calls it."""
+    into = intake["merged_into"]
+    named = {
+        "已并入": [into] if into else [],
+        "关联事项": intake["related"],
+        "可能重复": intake["possible_duplicates"],
+    }
+    return {label: [UUID(one) for one in ids] for label, ids in named.items() if ids}
+
+
+def casefile(file: File, words: Words, rows: Mapping[UUID, CaseRow]) -> dict[str, Any]:
+    """The values of the page's live part; `rows` are what the board knows of the `others`."""
     return {
         "case": _head(file, words),
+        "warnings": [_warning(warning, words) for warning in file.intake["warnings"]],
+        "others": [
+            (label, [_other(one, rows.get(one), words) for one in ids])
+            for label, ids in others(file.intake).items()
+        ],
         "suggested": _suggested(file.intake, words),
         "facts": [(label, text) for label, text in _facts(file.intake, words) if text],
         "attempts": None if file.attempts is None else [_attempt(row, words) for row in file.attempts],
@@ -53,6 +103,17 @@ def casefile(file: File, words: Words) -> dict[str, Any]:
         "messages": None if file.messages is None else [_message(row, words) for row in file.messages],
         "tasks": [_task(row, words) for row in (file.mediation or {}).get("tasks", ())],
     }
+
+
+def _warning(warning: Mapping[str, Any], words: Words) -> str:
+    side = _RESPONDENT.match(warning["pointer"])
+    about = f"对方当事人 {int(side[1]) + 1}" if side else words.of("flags", warning.get("flag"))
+    return words.of("warnings", warning["code"]) + (f"（{about}）" if about else "")
+
+
+def _other(case_id: UUID, row: CaseRow | None, words: Words) -> dict[str, Any]:
+    told = words.row(row) if row else None
+    return {"id": case_id, "text": f"{told['code']} {told['kind']} {told['state']}" if told else "查看"}
 
 
 def attachments(
@@ -118,7 +179,6 @@ def _head(file: File, words: Words) -> dict[str, Any]:
             {"id": child["case_id"], "code": child["query_code"], "kind": words.of("kinds", child["kind"])}
             for child in intake["children"]
         ],
-        "warnings": [warning["code"] for warning in intake["warnings"]],
     }
 
 
@@ -142,6 +202,7 @@ def _facts(intake: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     yield "金额", f"{intake['amount_fen'] / 100:,.2f} 元" if intake["amount_fen"] is not None else ""
     yield "去向", words.of("organisations", intake["directed_to"])
     yield "原因", words.of("reasons", intake["reason_code"])
+    yield "保留", "、".join(words.of("holds", reason) for reason in intake["holds"])
     yield "催办", f"{intake['reminders']} 次" if intake["reminders"] else ""
     yield "内容", intake.get("narrative") or ""
 

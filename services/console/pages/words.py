@@ -52,7 +52,9 @@ class Words:
             "results": _words(reasons["closed"]),
             "topics": _words(topic for row in read("categories")["categories"] for topic in row["topics"]),
             "lawful_routes": _words(read("kinds")["lawful_routes"]),
+            "holds": _words(reasons["held"]),
             "refusals": _words(row for row in reasons["not_accepted"] if row["action"] == "refuse"),
+            "grids": _grids(read("areas")["district"]),
             "bodies": _words(partners["referral_targets"], "org_id", "name"),
             "dated_facts": _words(
                 (row for row in read("deadlines")["events"] if not row["on_topic"]), key="id"
@@ -219,6 +221,15 @@ class Words:
 
 def _words(rows: Iterable[Mapping[str, Any]], key: str = "code", word: str = "zh") -> Vocabulary:
     return {row[key]: row[word] for row in rows}
+
+
+def _grids(district: Mapping[str, Any]) -> Vocabulary:
+    return {
+        grid["code"]: f"{street['zh']} {grid['zh']}"
+        for street in district["streets"]
+        for community in street["communities"]
+        for grid in community["grids"]
+    }
 
 
 def date_in_words(on: date) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.web.errors import FieldError
-from services.console.domain.acts import ACTS, notice_offered, offered
+from services.console.domain.acts import ACTS, field_at, fitting, notice_offered, offered, to_choose
 from services.console.domain.entry import faults_by_field, fen, statement
 
 DATA = Path(__file__).parents[3] / "data"
@@ -98,36 +98,42 @@ def test_a_fault_stands_at_its_field(pointer: str, field: str) -> None:
 @pytest.mark.parametrize(
     ("role", "kind", "state", "held", "names"),
     [
-        ("operator", None, "registered", False, ["accept", "flags", "remind", "withdraw"]),
+        ("operator", None, "registered", False, "accept merge amend flags remind relate withdraw"),
         (
             "dispatcher",
             "DIS",
             "registered",
             False,
-            ["accept", "refuse", "forward", "flags", "remind", "withdraw"],
+            "accept refuse forward merge amend flags remind relate withdraw",
         ),
-        ("operator", "DIS", "accepted", True, ["flags", "remind", "withdraw"]),
-        ("supervisor", "DIS", "accepted", True, ["flags", "release", "remind", "withdraw"]),
-        ("supervisor", "DIS", "accepted", False, ["flags", "remind", "withdraw"]),
-        ("supervisor", "DIS", "closed", True, []),
-        ("dispatcher", "DIS", "refused", False, []),
-        ("auditor", "DIS", "registered", False, []),
+        ("operator", "DIS", "accepted", True, "amend flags remind relate withdraw"),
+        (
+            "supervisor",
+            "DIS",
+            "accepted",
+            True,
+            "amend flags lower release remind relate hold unhold withdraw",
+        ),
+        ("supervisor", "DIS", "accepted", False, "amend flags lower remind relate hold unhold withdraw"),
+        ("operator", "DIS", "forwarded", False, "flags remind relate withdraw"),
+        ("supervisor", "DIS", "closed", True, "relate hold unhold"),
+        ("dispatcher", "DIS", "refused", False, "relate"),
+        ("auditor", "DIS", "registered", False, ""),
         (
             "sealed_officer",
             "REP",
-            "registered",
+            "forwarded",
             False,
-            ["accept", "refuse", "forward", "flags", "remind", "withdraw"],
+            "objection flags lower remind relate hold unhold withdraw",
         ),
-        ("sealed_officer", "REP", "forwarded", False, ["objection", "remind", "withdraw"]),
-        ("sealed_officer", "DIS", "registered", False, []),
-        ("supervisor", "REP", "registered", False, []),
+        ("sealed_officer", "DIS", "registered", False, ""),
+        ("supervisor", "REP", "registered", False, ""),
     ],
 )
 def test_a_page_offers_what_role_and_state_allow(
-    role: str, kind: str | None, state: str, held: bool, names: list[str]
+    role: str, kind: str | None, state: str, held: bool, names: str
 ) -> None:
-    assert [act.name for act in offered(frozenset({role}), kind, state, held)] == names
+    assert [act.name for act in offered(frozenset({role}), kind, state, held)] == names.split()
 
 
 @pytest.mark.parametrize(
@@ -135,8 +141,55 @@ def test_a_page_offers_what_role_and_state_allow(
     [("dispatcher", "DIS", True), ("sealed_officer", "REP", True), ("sealed_officer", "DIS", False)],
 )
 def test_a_notice_is_offered_to_whom_intake_gives_it(role: str, kind: str, offered: bool) -> None:
-    case = {"kind": kind, "state": "forwarded", "real_name": True}
+    case = {"kind": kind, "state": "forwarded", "real_name": True, "applicant": {}}
     assert notice_offered(frozenset({role}), case) == offered
+
+
+UNKNOWN = {"state": "registered", "kind": None, "category": None, "track": None, "flags": [], "holds": []}
+
+
+def test_a_page_offers_no_act_that_would_be_refused_whatever_its_form_says() -> None:
+    acts = [ACTS[name] for name in ("accept", "amend", "lower", "unhold")]
+    known = {**UNKNOWN, "kind": "DIS", "flags": ["VIOLENCE"], "holds": ["COURT"]}
+    assert fitting(acts, UNKNOWN) == [ACTS["amend"]]
+    assert fitting(acts, known) == acts
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "case", "possible"),
+    [
+        ("kind", "DIS", {}, True),
+        ("kind", "DIS", {"kind": "DIS"}, False),
+        ("kind", "PET", {"kind": "DIS", "state": "accepted"}, False),
+        ("kind", "DIS", {"kind": "REP"}, False),
+        ("category", "D10", {"category": "D10"}, False),
+        ("raised", "VIOLENCE", {}, False),
+        ("held", "COURT", {"holds": ["COURT"]}, True),
+        ("hold", "COURT", {"holds": ["COURT"]}, False),
+        ("lawful_route", "R6", {}, False),
+        ("flag", "VIOLENCE", {}, True),
+    ],
+)
+def test_only_what_would_change_the_case_is_to_be_chosen(
+    field: str, code: str, case: dict[str, Any], possible: bool
+) -> None:
+    assert to_choose(field, code, UNKNOWN | case) == possible
+
+
+@pytest.mark.parametrize(
+    ("act", "pointer", "field"),
+    [
+        ("accept", "/kind", "kind"),
+        ("amend", "/place/grid", "grid"),
+        ("amend", "/reason", "text"),
+        ("merge", "/into", "other"),
+        ("lower", "/remove/0", "raised"),
+        ("hold", "/add/0", "hold"),
+        ("remind", "", ""),
+    ],
+)
+def test_a_fault_of_an_act_is_about_a_field_of_its_form(act: str, pointer: str, field: str) -> None:
+    assert field_at(ACTS[act], pointer) == field
 
 
 def test_a_fault_stands_in_the_row_that_was_typed_and_an_amount_is_asked_for_in_yuan() -> None:
@@ -162,4 +215,15 @@ def test_acts_say_what_intake_wants() -> None:
         "reason_text": "已核实",
     }
     assert ACTS["flags"].body({"flag": "VIOLENCE"}) == {"add": ["VIOLENCE"], "reason": None}
+    assert ACTS["lower"].body({"raised": "VIOLENCE", "text": "误报"}) == {
+        "remove": ["VIOLENCE"],
+        "reason": "误报",
+    }
+    assert ACTS["relate"].body({"other": "1", "apart": "1"}) == {"case_id": "1", "related": False}
+    assert ACTS["amend"].body({"category": "D02", "grid": "99010100100203", "text": "核实"}) == {
+        "category": "D02",
+        "topic": None,
+        "place": {"grid": "99010100100203"},
+        "reason": "核实",
+    }
     assert ACTS["remind"].body({"new_facts": "1"}) == {"new_facts": True, "text": None}

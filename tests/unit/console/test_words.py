@@ -1,6 +1,7 @@
 """The words of the board: every code that may stand there has a Chinese one."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -160,6 +161,18 @@ def test_every_state_of_intake_and_every_fate_of_a_message_has_a_word() -> None:
 def test_every_template_has_a_word() -> None:
     rows = json.loads((DATA / "sms_templates.json").read_text("utf-8"))["templates"]
     assert {row["id"] for row in rows} <= WORDS.vocabularies["templates"].keys()
+
+
+def test_every_warning_of_intake_has_a_word() -> None:
+    intake = Path(__file__).parents[3] / "services/intake/domain"
+    told = {
+        code
+        for file in intake.glob("*.py")
+        for code in re.findall(r'Warning\("(\w+)"', file.read_text("utf-8"))
+    }
+    assert {"PHONE_INVALID", "GRID_UNRESOLVED"} <= told
+    phones = {"PHONE_FIXED", "PHONE_FOREIGN"}  # named by the kind of number: libs/privacy/blindindex.py
+    assert told | phones == WORDS.vocabularies["warnings"].keys()
 
 
 def test_every_detail_of_the_timeline_has_a_label() -> None:
