@@ -9,7 +9,7 @@ raised by `flags.py` alone.
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from services.intake.domain.text import Phrases, fold, outermost, runs, shown, straightened
@@ -37,6 +37,11 @@ class Suggestion:
     code: str
     score: float
     because: tuple[str, ...] = ()
+
+
+def told(lists: Mapping[str, Sequence[Suggestion]]) -> dict[str, list[dict[str, Any]]]:
+    """Lists of suggestions as they are answered and kept."""
+    return {name: [asdict(one) for one in suggestions] for name, suggestions in lists.items()}
 
 
 Clauses = Mapping[str, Sequence[str]]
@@ -122,10 +127,9 @@ class Suggester:
         scored = {asked: self._scores(asked, features, by_code) for asked, by_code in found.items()}
         if CRISIS in flags:
             scored["kinds"] = [(SUPPORT, 1.0)]
-        said = clauses(narrative, GRAMS)
         return {
             asked: [
-                Suggestion(code, round(score, 3), found[asked].get(code) or self._telling(asked, said, code))
+                Suggestion(code, round(score, 3), found[asked].get(code, ()))
                 for code, score in scores[:SHOWN]
                 if score >= LEAST
             ]
@@ -140,9 +144,19 @@ class Suggester:
             return self._weights[asked].scores(features)
         return ranked({code: self._said(asked, phrases) for code, phrases in by_code.items()})
 
-    def _telling(self, asked: str, said: Clauses, code: str) -> tuple[str, ...]:
-        weights = self._weights.get(asked)
-        return weights.telling(said, code) if weights else ()
+    def reasoned(self, lists: Mapping[str, Sequence[Suggestion]], seen: str) -> dict[str, list[Suggestion]]:
+        """The same suggestions; where no phrase of ours speaks for one, with what says most for it in the
+        text as it is seen."""
+        said = clauses(seen, GRAMS)
+        return {
+            asked: [
+                one
+                if one.because or asked not in self._weights
+                else replace(one, because=self._weights[asked].telling(said, one.code))
+                for one in suggestions
+            ]
+            for asked, suggestions in lists.items()
+        }
 
     def features(self, narrative: str) -> dict[str, float]:
         """What a text shows to the weights."""

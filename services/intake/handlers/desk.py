@@ -21,6 +21,7 @@ from services.intake.domain.importing import Faulty, Import
 from services.intake.domain.places import Places
 from services.intake.domain.portal import ChannelKey
 from services.intake.domain.reference import Reference
+from services.intake.domain.suggesting import Suggestion
 from services.intake.handlers.sealing import FileKey, Kept, Vault
 
 T = TypeVar("T")
@@ -184,7 +185,7 @@ class Suggested(Protocol):
     async def keep(self, made: Mapping[UUID, Any], at: datetime) -> None:
         """Keep the suggestions of these cases."""
 
-    async def of(self, case_id: UUID) -> Any | None:
+    async def of(self, case_id: UUID) -> Mapping[str, Sequence[Suggestion]] | None:
         """Those of one case."""
 
 

@@ -19,6 +19,7 @@ from services.intake.domain.notices import Print, print_notice
 from services.intake.domain.noting import REVEAL, ReadNotes, read_notes, told_note
 from services.intake.domain.portal import told_to_portal
 from services.intake.domain.statement import Reveal
+from services.intake.domain.suggesting import told as as_told
 from services.intake.handlers.acting import noted
 from services.intake.handlers.desk import Asked, Desk, Query, paged, work
 from services.intake.handlers.linking import screened, submit
@@ -49,7 +50,8 @@ async def read(desk: Desk, case_id: UUID, asked: Asked) -> tuple[dict[str, Any],
     shown = {**told, **masked(said, told["grid"], hide_applicant=hide)}
     if asked.actor.portal is not None:
         return shown, outcome.version
-    shown["suggested"] = await desk.suggested.of(case_id) if told["kind"] is None else None
+    lists = await desk.suggested.of(case_id) if told["kind"] is None else None
+    shown["suggested"] = as_told(desk.known.suggester.reasoned(lists, shown["narrative"])) if lists else None
     undecided, narrative = told["state"] == "registered", said.story["narrative"]
     possible = desk.known.dangers.possible(narrative, told["flags"], shown["narrative"]) if undecided else []
     shown["possible_flags"] = [asdict(one) for one in possible]

@@ -1,8 +1,7 @@
 """What a text suggests, with the reasons: on demand (`POST /v1/suggestions`) nothing is kept; for a case that
 came without a kind the worker keeps it, to be shown. Nothing is decided by it."""
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Container
 from typing import Any, Final
 
 from libs.runtime.loops import Pulse
@@ -10,7 +9,7 @@ from libs.web.errors import FieldError, Invalid
 from libs.web.principal import Principal
 from services.intake.domain.flags import Entered
 from services.intake.domain.statement import Draft
-from services.intake.domain.suggesting import SHOWN, Suggestion
+from services.intake.domain.suggesting import SHOWN, Suggestion, told
 from services.intake.handlers.desk import Desk
 from services.intake.handlers.resembling import resembling
 
@@ -30,7 +29,8 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
     judged = desk.known.flags.judge(draft.narrative, Entered(headcount=draft.headcount))
     flags = [Suggestion(code, 1.0, judged.because[code]) for code in judged.flags]
     denied = [Suggestion(code, 0.0, judged.because[code]) for code in judged.denied]
-    about = desk.known.suggester.suggest(draft.narrative, judged.flags)
+    suggester = desk.known.suggester
+    about = suggester.reasoned(suggester.suggest(draft.narrative, judged.flags), draft.narrative)
     grids = await _grids(desk, draft.address or "", caller.districts)
     grid = grids[0].code if len(grids) == 1 else None
     category = draft.category or next((one.code for one in about["categories"]), None)
@@ -43,7 +43,7 @@ async def suggest(desk: Desk, draft: Draft, caller: Principal) -> dict[str, Any]
     }
     return {
         "urgency": desk.known.flags.urgency(judged.said_urgency, judged.flags),
-        **_told(lists),
+        **told(lists),
     }
 
 
@@ -69,14 +69,10 @@ async def suggest_missing(desk: Desk) -> int:
         lists = dict(desk.known.suggester.suggest(story["narrative"], case.facts.flags))
         if case.facts.grid is None:
             lists["grids"] = await _grids(desk, story["address"] or "", {case.district})
-        made[case_id] = _told(lists)
+        made[case_id] = told(lists)
     if made:
         await desk.suggested.keep(made, desk.now())
     return len(case_ids)
-
-
-def _told(lists: Mapping[str, Sequence[Suggestion]]) -> dict[str, Any]:
-    return {name: [asdict(one) for one in suggestions] for name, suggestions in lists.items()}
 
 
 async def _grids(desk: Desk, address: str, districts: Container[str]) -> list[Suggestion]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from libs.db.pool import Database
+from services.intake.domain.suggesting import Suggestion
 
 
 class SuggestedStore:
@@ -45,8 +46,10 @@ class SuggestedStore:
             at,
         )
 
-    async def of(self, case_id: UUID) -> Any | None:
+    async def of(self, case_id: UUID) -> Mapping[str, Sequence[Suggestion]] | None:
         """The suggestion of a case; None where there is none."""
         async with self._database.read() as tx:
             lists = await tx.fetchval("select lists from suggested where case_id = $1", case_id)
-        return None if lists is None else orjson.loads(lists)
+        if lists is None:
+            return None
+        return {name: [Suggestion(**one) for one in some] for name, some in orjson.loads(lists).items()}
