@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 from libs.runtime.service import Platform, Service, run
 from libs.web import tokens
 from libs.web.limits import Turns
-from services.console.api import ROUTERS, Container, Cookies
+from services.console.api import ROUTERS, Container, Cookies, with_error_pages
 from services.console.consumers import consumers
 from services.console.handlers.door import Door
 from services.console.pages.files import Pages
@@ -43,7 +43,7 @@ async def build(platform: Platform) -> Service:
         turns=Turns(UPLOADS),
         stopping=lambda: readiness.stopping,
     )
-    return Service(api=platform.app(ROUTERS, container), projections=consumers(views.apply))
+    return Service(api=with_error_pages(platform.app(ROUTERS, container)), projections=consumers(views.apply))
 
 
 if __name__ == "__main__":

@@ -741,7 +741,9 @@ async def test_a_file_is_sent_on_as_its_readers_own_and_a_refused_one_is_told_wh
     asked = len(house.services.asked)
     status, text, _ = await upload(operator, "forged")
     assert (status, "页面已过期" in text) == (403, True)
-    assert (await upload(operator, token, bytes(20 * 2**20 + 1)))[0] == 413
+    for more in (1, 20 * 1024):
+        status, text, _ = await upload(operator, token, bytes(20 * 2**20 + more))
+        assert (status, "内容过大" in text, "隔离待查" in text) == (413, True, True)
     assert [each for each in house.services.asked[asked:] if each["body"]] == []
 
 

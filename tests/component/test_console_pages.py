@@ -24,7 +24,7 @@ from libs.web.auth import Edge
 from libs.web.errors import NotFound
 from libs.web.limits import RateLimit, Turns
 from libs.web.tokens import Verifier
-from services.console.api import ROUTERS, Container, Cookies
+from services.console.api import ROUTERS, Container, Cookies, with_error_pages
 from services.console.domain.access import Account
 from services.console.handlers.casework import Answer, Download, Upload
 from services.console.handlers.door import Door
@@ -151,7 +151,7 @@ async def house(
     app = create_app(
         "console", routers=ROUTERS, container=container, readiness=readiness, docs=False, edge=edge
     )
-    server = HttpServer(app, "127.0.0.1", 0, drain=2)
+    server = HttpServer(with_error_pages(app), "127.0.0.1", 0, drain=2)
     running = asyncio.create_task(server.run())
     yield House(f"http://127.0.0.1:{server.port}", console, accounts, clock, services)
     readiness.stop()
@@ -189,6 +189,53 @@ async def test_who_is_not_signed_in_is_sent_to_the_door(browser: aiohttp.ClientS
         async with browser.get(path) as answer:
             assert answer.status == 401
             assert (await answer.json())["code"] == "unauthorised"
+
+
+async def test_who_comes_for_a_case_is_led_back_to_it_and_nowhere_else(
+    browser: aiohttp.ClientSession,
+) -> None:
+    case, html = f"/cases/{UUID(int=7)}?done=2", {"accept": "text/html"}
+    async with browser.get(case, headers=html, allow_redirects=False) as answer:
+        assert answer.status == 303
+        door = answer.headers["location"]
+    async with browser.get(door) as answer:
+        assert f'name="next" value="{case}"' in await answer.text()
+    for next_, leads_to in (
+        (case, case),
+        ("//elsewhere.example", "/"),
+        ("/\\elsewhere.example", "/"),
+        ("https://elsewhere.example", "/"),
+        ("/\t/elsewhere.example", "/"),
+        ("", "/"),
+    ):
+        browser.cookie_jar.clear()
+        data = {"user": "operator", "password": PASSWORD, "form": await form_of(browser), "next": next_}
+        async with browser.post("/sign-in", data=data, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["location"]) == (303, leads_to)
+    async with browser.get(door, allow_redirects=False) as answer:
+        assert answer.headers["location"] == case
+
+
+async def test_a_refusal_is_a_page_for_people_and_a_problem_for_scripts(
+    browser: aiohttp.ClientSession,
+) -> None:
+    case = f"/cases/{UUID(int=7)}"
+    async with browser.post(f"{case}/acts/remind", headers={"accept": "text/html"}) as answer:
+        assert (answer.status, 'href="/sign-in"' in await answer.text()) == (401, True)
+    await sign_in(browser, "auditor")
+    for path, status, said in (
+        (case, 404, "不在您的查看范围"),
+        ("/nowhere", 404, "未找到"),
+        ("/cases/new", 403, "您的岗位"),
+        ("/search", 405, "不能直接打开"),
+        ("/cases/not-an-id", 422, "输入有误"),
+    ):
+        async with browser.get(path, headers={"accept": "text/html,*/*;q=0.8"}) as answer:
+            text = await answer.text()
+            assert (answer.status, said in text, 'href="/"' in text) == (status, True, True)
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        async with browser.get(path) as answer:
+            assert (answer.status, answer.content_type) == (status, "application/problem+json")
 
 
 async def test_a_person_signs_in_sees_the_page_and_signs_out(browser: aiohttp.ClientSession) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from libs.web.errors import Refusal
 from libs.web.multipart import LARGEST, LONGEST, accepts_file, one_file
+from libs.web.problems import Refused, refusal_of
 from services.console.api.casework import case_with_fault
 from services.console.api.common import FORM, Person, container, own_form, sent_form, texts
 from services.console.handlers.casework import Upload, attach, fetch, let_out
@@ -25,8 +26,8 @@ async def send(request: Request, case_id: UUID, account: Person) -> Response:
             own_form(request, sent.beside.get("form", ""))
             file = Upload(sent.name, sent.media, sent.content)
             await attach(behind.services, account, case_id, file, sent.beside.get("key", ""))
-    except Refusal as refusal:
-        return await case_with_fault(request, account, case_id, refusal)
+    except (Refusal, Refused) as refused:
+        return await case_with_fault(request, account, case_id, refusal_of(refused))
     return RedirectResponse(f"/cases/{case_id}#files", 303)
 
 

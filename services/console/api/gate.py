@@ -1,7 +1,8 @@
 """HTTP in: sign-in and out, and the files that pages load."""
 
+import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form
 from pydantic import BaseModel
@@ -23,13 +24,17 @@ from services.console.api.common import (
 )
 from services.console.domain.access import LONGEST
 
+HERE: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}")
+"""An address on this site; browsers take `//` and `/\\` for the beginning of another host's."""
+
 
 class SignIn(BaseModel):
-    """The sign-in form; what is missing is simply wrong."""
+    """The sign-in form; what is missing is simply wrong. `next`: the page that was asked for before."""
 
     user: str = ""
     password: str = ""
     form: str = ""
+    next: str = ""
 
 
 class SignOut(BaseModel):
@@ -42,11 +47,11 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in", dependencies=[Depends(open_to_all)])
-async def sign_in_page(request: Request) -> Response:
-    """The sign-in form."""
+async def sign_in_page(request: Request, next: str = "") -> Response:
+    """The sign-in form; it leads to `next`."""
     if await person(request) is not None:
-        return RedirectResponse("/", 303)
-    return _sign_in_form(request)
+        return _onward(next)
+    return _sign_in_form(request, next)
 
 
 @router.post("/sign-in", dependencies=[Depends(open_to_all)])
@@ -59,8 +64,8 @@ async def sign_in(request: Request, form: Annotated[SignIn, Form()]) -> Response
             raise FormExpired
         token = await behind.door.sign_in(form.user, form.password, address)
     except Refusal as refusal:
-        return _sign_in_form(request, form.user, refusal)
-    response = RedirectResponse("/", 303)
+        return _sign_in_form(request, form.next, form.user, refusal)
+    response = _onward(form.next)
     behind.cookies.put(response, behind.cookies.session, token, int(LONGEST.total_seconds()))
     behind.cookies.put(response, behind.cookies.form, "", 0)
     return response
@@ -93,11 +98,16 @@ async def asset(request: Request, name: str) -> Response:
     return Response(found.content, 200, headers, found.media_type)
 
 
-def _sign_in_form(request: Request, user: str = "", refusal: Refusal | None = None) -> Response:
+def _onward(address: str) -> Response:
+    """The page that was asked for, if it is one of this site."""
+    return RedirectResponse(address if HERE.fullmatch(address) else "/", 303)
+
+
+def _sign_in_form(request: Request, onward: str, user: str = "", refusal: Refusal | None = None) -> Response:
     cookies, form = container(request).cookies, secrets.token_urlsafe(16)
     status = refusal.status if refusal else 200
     fault = refusal.title.zh if refusal else ""
-    response = page(request, "sign_in.html", status, form=form, user=user, fault=fault)
+    response = page(request, "sign_in.html", status, form=form, user=user, fault=fault, next=onward)
     if refusal is not None and refusal.retry_after is not None:
         response.headers["retry-after"] = str(refusal.retry_after)
     cookies.put(response, cookies.form, form, 3600)
