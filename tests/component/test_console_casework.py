@@ -100,12 +100,66 @@ async def send(browser: aiohttp.ClientSession, path: str, **form: str) -> tuple[
 async def test_what_is_typed_is_registered_as_the_operators_own_request(
     house: House, operator: aiohttp.ClientSession
 ) -> None:
-    house.services.answers["intake", "POST", "/v1/cases"] = Answer({"case_id": CASE, "version": 2}, 2)
-    status, _, goes_to = await send(operator, "/cases/new", narrative="路灯不亮", accept="1")
+    house.services.answers["intake", "POST", "/v1/cases"] = Answer(case(version=2), 2)
+    status, _, goes_to = await send(operator, "/cases/new", narrative="路灯不亮", kind="HLP", accept="1")
     assert (status, goes_to) == (303, f"/cases/{CASE}?new=2")
     (asked,) = house.services.asked
     assert (asked["user"], asked["key"]) == ("operator", "k1")
     assert (asked["body"]["narrative"], asked["body"]["decision"]) == ("路灯不亮", {"action": "accept"})
+
+
+async def test_who_may_not_read_what_they_registered_gets_its_query_code(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    """Else the operator, led to a case that is not there for them, enters it again."""
+    house.services.answers["intake", "POST", "/v1/cases"] = Answer(case(kind="REP", track="SEALED"), 1)
+    status, text, _ = await send(operator, "/cases/new", narrative="举报", kind="REP", accept="1")
+    assert (status, "K7M2P9QX" in text) == (201, True)
+    assert "decision" not in house.services.asked[-1]["body"]
+
+
+async def test_what_was_typed_outlives_session_and_form(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    """Signed in anew elsewhere, and then signed out: the form comes back, under the key that it had."""
+    house.services.answers["intake", "POST", "/v1/cases"] = Answer(case(), 1)
+    old = await form_of(operator, "/cases/new")
+    operator.cookie_jar.clear()
+    await sign_in(operator)
+    typed = {"form": old, "key": "k1", "narrative": "路灯不亮", "flags": "VIOLENCE"}
+    status, text, _ = await page(operator, "/cases/new", **typed)
+    assert (status, "页面已过期" in text) == (403, True)
+    for kept in (">路灯不亮</textarea>", 'value="k1"', 'value="VIOLENCE" checked'):
+        assert kept in text
+    assert f'name="form" value="{await form_of(operator, "/cases/new")}"' in text
+    operator.cookie_jar.clear()
+    status, text, _ = await page(operator, "/cases/new", **typed)
+    assert (status, '<a href="/sign-in" target="_blank">' in text, "退出" in text) == (401, True, False)
+    for kept in (">路灯不亮</textarea>", 'value="k1"', 'value="VIOLENCE" checked'):
+        assert kept in text
+    assert house.services.asked == []
+
+
+async def test_half_a_fact_comes_back_under_its_key_before_anybody_is_asked(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    status, text, _ = await send(operator, "/cases/new", narrative="x", fact_on_1="2026-01-22")
+    assert (status, 'id="fault-fact_1"' in text, 'name="key" value="k1"' in text) == (422, True, True)
+    assert house.services.asked == []
+
+
+async def test_who_may_not_accept_is_told_at_the_box(house: House, operator: aiohttp.ClientSession) -> None:
+    house.services.answers["intake", "POST", "/v1/cases"] = Forbidden()
+    _, text, _ = await send(operator, "/cases/new", narrative="x", kind="DIS", accept="1")
+    assert '<p class="fault" id="fault-accept">您的岗位不能受理这类事项' in text
+
+
+async def test_what_was_registered_alone_is_said_to_wait_for_its_decision(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    for state, waits in (("registered", True), ("accepted", False)):
+        there(house, state=state)
+        assert ("尚未受理，等待决定" in (await page(operator, f"/cases/{CASE}?new=0"))[1]) == waits
 
 
 async def test_a_form_has_a_key_of_its_own_so_that_sending_twice_is_once(

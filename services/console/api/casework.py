@@ -157,6 +157,7 @@ async def _case(
         file_wanted=may_send(file.state),
         **_acts(behind.words, acts, file.version, refused, file.intake),
         new=new,
+        waits=file.intake["state"] == "registered",
         behindhand=behindhand,
         has_notice=notice_offered(account.roles, file.intake),
     )

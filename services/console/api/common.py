@@ -178,17 +178,16 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 
 def in_frame(
-    request: Request, account: Account, template: str, status: int = 200, **values: object
+    request: Request, account: Account | None, template: str, status: int = 200, **values: object
 ) -> Response:
-    """A page of somebody who is signed in: with their name, and the token of its forms."""
-    token = form_token(session_token(request))
+    """A page of somebody who is signed in: with their name, and the token of its forms. None: no more."""
     return page(
         request,
         template,
         status,
-        name=account.name,
-        form=token,
-        may_enter=account.may_enter,
-        sees_cases=scope_of(account) is not None,
+        name=account.name if account else "",
+        form=form_token(session_token(request)) if account else "",
+        may_enter=account is not None and account.may_enter,
+        sees_cases=account is not None and scope_of(account) is not None,
         **values,
     )

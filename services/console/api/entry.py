@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.web.errors import Forbidden, KeyReused, Refusal
+from libs.web.auth import open_to_all
+from libs.web.errors import Forbidden, Invalid, KeyReused, Refusal, Unauthorised
 from services.console.api.common import (
     FORM,
     Person,
@@ -16,7 +17,9 @@ from services.console.api.common import (
     found_rows,
     in_frame,
     key_after,
+    own_form,
     page,
+    person,
     sent_form,
     texts,
 )
@@ -44,17 +47,30 @@ async def entry_page(request: Request, account: Person) -> Response:
     return _form(request, account, BLANK, (), str(uuid.uuid4()))
 
 
-@router.post("/cases/new", openapi_extra=FORM)
-async def register(request: Request, account: Person) -> Response:
-    """Register what the form says, and show the case; else the form as it was, each fault at its field."""
-    sent = await sent_form(request)
+@router.post("/cases/new", dependencies=[Depends(open_to_all)], openapi_extra=FORM)
+async def register(request: Request) -> Response:
+    """Register what the form says, and show the case, or its query code where the case is not for who entered
+    it; else the form as it was, each fault at its field. It comes back also when the session or the form's
+    token ended meanwhile: with the token of who is signed in now, or a way to the sign-in."""
+    behind, account, sent = container(request), await person(request), await request.form()
     form, flags = texts(sent), [value for value in sent.getlist("flags") if isinstance(value, str)]
     key = form.get("key", "")
     try:
-        answer = await enter(container(request).services, account, statement(form, flags), key)
+        if account is None:
+            raise Unauthorised
+        own_form(request, form.get("form", ""))
+        said = statement(form, flags, behind.words.at_once)
+    except Refusal as refusal:
+        # Intake was not asked, so what is known of the key is as before.
+        return _form(request, account, form, flags, key, refusal)
+    try:
+        answer = await enter(behind.services, account, said, key)
     except Refusal as refusal:
         return _form(request, account, form, flags, key_after(refusal, key), refusal)
-    return RedirectResponse(f"/cases/{answer.body['case_id']}?new={answer.body['version']}", 303)
+    told = answer.body
+    if account.may_read(told["kind"]):
+        return RedirectResponse(f"/cases/{told['case_id']}?new={told['version']}", 303)
+    return in_frame(request, account, "receipt.html", 201, code=told["query_code"])
 
 
 @router.post("/cases/known", openapi_extra=FORM)
@@ -64,7 +80,9 @@ async def known_matters(request: Request, account: Person) -> Response:
     try:
         found = await known(behind.services, account, form.get("phone", ""))
     except Refusal as refusal:
-        return page(request, "known.html", refusal.status, rows=[], more=False, fault=refusal.title.zh)
+        # What is no whole number yet is no fault.
+        fault = "" if refusal.status == Invalid.STATUS else refusal.title.zh
+        return page(request, "known.html", refusal.status, rows=None, more=False, fault=fault)
     rows = await found_rows(request, account, found.items)
     return page(request, "known.html", rows=rows, more=found.next is not None, fault="")
 
@@ -89,13 +107,13 @@ async def _typed(request: Request, account: Account) -> Mapping[str, str]:
 
 def _form(
     request: Request,
-    account: Account,
+    account: Account | None,
     form: Mapping[str, str],
     flags: Sequence[str],
     key: str,
     refusal: Refusal | None = None,
 ) -> Response:
-    if not account.may_enter:
+    if account is not None and not account.may_enter:
         raise Forbidden
     words = container(request).words.vocabularies
     faults = faults_by_field(refusal.errors, form) if refusal else {}
@@ -109,6 +127,7 @@ def _form(
         flagged=flags,
         faults=faults,
         fault=refusal.title.zh if refusal else "",
+        signed_out=account is None,
         perhaps_there=isinstance(refusal, KeyReused),
         taken=refusal.extra.get("case_id") if refusal else None,
         channels={code: words["channels"][code] for code in CHANNELS},

@@ -13,6 +13,9 @@ CASE_READERS = frozenset({"operator", "dispatcher", "supervisor", "duty_officer"
 SEALED_READERS = frozenset({"sealed_officer"})
 PARTNER_READERS = frozenset({"partner_handler", "partner_lead"})
 
+SEALED_KIND = "REP"
+"""Reports (检举控告) are for the sealed officer alone (XF22 art 30)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -29,6 +32,10 @@ class Account:
     def may_enter(self) -> bool:
         """Whether this person registers matters."""
         return bool(self.roles & CASE_READERS)
+
+    def may_read(self, kind: str | None) -> bool:
+        """Whether who registered a matter of this kind may open it afterwards."""
+        return bool(self.roles & (SEALED_READERS if kind == SEALED_KIND else CASE_READERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,7 @@ class Scope:
 
 
 def scope_of(account: Account) -> Scope | None:
-    """What a member of staff sees; None: no case at all (administrators, auditors).
-
-    Reports (检举控告) are for the sealed officer alone (XF22 art 30).
-    """
+    """What a member of staff sees; None: no case at all (administrators, auditors)."""
     ordinary = bool(account.roles & CASE_READERS)
     sealed = bool(account.roles & SEALED_READERS)
     if ordinary or sealed:

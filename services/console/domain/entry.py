@@ -4,10 +4,10 @@ What is left empty is left out: intake registers always, and what is missing is 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from libs.web.errors import FieldError
+from libs.web.errors import FieldError, Invalid
 
 RESPONDENTS: Final = 3
 """Other sides that the form has room for."""
@@ -50,8 +50,18 @@ TICKS: Final[Mapping[str, tuple[str, ...]]] = {
 """Boxes, and where they go; one that is not ticked is a no."""
 
 
-def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
-    """The body of `POST /v1/cases` that a form says."""
+def accepted_at_once(kind: Mapping[str, Any]) -> bool:
+    """Whether a matter of this kind (a row of kinds.json) may be accepted in the act of registering it.
+
+    A petition is a dispatcher's and needs a lawful route, for which the form does not ask (XF22 art 31); a
+    report is the sealed officer's (XF22 art 30).
+    """
+    return kind["track"] not in ("PETITION", "SEALED") and not kind["lawful_route_required"]
+
+
+def statement(form: Mapping[str, str], flags: Sequence[str], at_once: Container[str]) -> dict[str, Any]:
+    """The body of `POST /v1/cases` that a form says. It asks for acceptance only where the kind is one of
+    `at_once`: anything else is registered and waits for the decision. Raises Invalid for half a fact."""
     said: dict[str, Any] = {"channel": form.get("channel") or "phone"}
     for name, path in TEXTS.items():
         if text := form.get(name, "").strip():
@@ -64,16 +74,14 @@ def statement(form: Mapping[str, str], flags: Sequence[str]) -> dict[str, Any]:
         said["headcount"] = _whole(headcount)
     if amount := form.get("amount", "").strip():
         said["amount_fen"] = fen(amount)
-    facts = {
-        event: on
-        for nth in range(FACTS)
-        if (event := form.get(f"fact_{nth}", "")) and (on := form.get(f"fact_on_{nth}", ""))
-    }
-    if facts:
+    dated = [(form.get(f"fact_{nth}", ""), form.get(f"fact_on_{nth}", "")) for nth in range(FACTS)]
+    if faults := list(_half_told(dated)):
+        raise Invalid(errors=faults)
+    if facts := {event: on for event, on in dated if event}:
         said["facts"] = facts
     if flags:
         said["flags"] = list(flags)
-    if form.get("accept") == "1":
+    if form.get("accept") == "1" and said.get("kind") in at_once:
         said["decision"] = {"action": "accept"}
     return said
 
@@ -102,6 +110,17 @@ def _told_respondents(form: Mapping[str, str]) -> list[int]:
     return [nth for nth in range(RESPONDENTS) if form.get(f"respondent_{nth}", "").strip()]
 
 
+def _half_told(dated: Sequence[tuple[str, str]]) -> Iterator[FieldError]:
+    """What would be lost of the dated facts: an event or a day alone, an event that stands there twice."""
+    for nth, (event, on) in enumerate(dated):
+        if event and not on:
+            yield FieldError(f"/facts/{nth}", "required", "请填写日期")
+        elif on and not event:
+            yield FieldError(f"/facts/{nth}", "required", "请选择这是什么日期")
+        elif event and event in [other for other, _ in dated[:nth]]:
+            yield FieldError(f"/facts/{nth}", "twice", "与上面的事实重复")
+
+
 def fen(yuan: str) -> int | str:
     """Yuan as people type them, in fen; what is no amount stays, so that intake's answer names it."""
     whole, _, part = yuan.replace(",", "").replace("，", "").partition(".")
@@ -128,9 +147,9 @@ def _field_of(pointer: str, form: Mapping[str, str]) -> str:
     known = {"amount_fen": "amount", "headcount": "headcount", "flags": "flags", "facts": "fact_0"}
     if parts[0] == "respondents" and len(parts) > 1:
         return f"respondent_{_told_respondents(form)[int(parts[1])]}"
-    for nth in range(FACTS):
-        if parts == ("facts", form.get(f"fact_{nth}")):
-            return f"fact_{nth}"
+    if parts[0] == "facts" and len(parts) > 1:
+        rows = {form.get(f"fact_{nth}"): nth for nth in range(FACTS)}
+        return f"fact_{parts[1] if parts[1].isdigit() else rows.get(parts[1], 0)}"
     if parts[0] == "decision":
         return "accept"
     return known.get(parts[0], "")

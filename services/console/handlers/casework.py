@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
-from libs.web.errors import FieldError, Invalid, NotFound, Refusal
+from libs.web.errors import FieldError, Forbidden, Invalid, NotFound, Refusal
 from services.console.domain.access import Account
 from services.console.domain.acts import CaseAct
 
@@ -92,8 +92,15 @@ QUERY_CODE: Final = re.compile("[2-9A-HJKMNP-Z]{8}", re.IGNORECASE)
 
 
 async def enter(services: Services, account: Account, said: Mapping[str, Any], key: str) -> Answer:
-    """Register a matter; sent again with the same key it is registered once."""
-    return await services.ask(account, "intake", "POST", "/v1/cases", said, key=key)
+    """Register a matter; sent again with the same key it is registered once. A Forbidden names the decision
+    that came with it, if there is one: without it whoever enters matters may register this one."""
+    try:
+        return await services.ask(account, "intake", "POST", "/v1/cases", said, key=key)
+    except Forbidden:
+        if "decision" not in said:
+            raise
+        fault = FieldError("/decision", "forbidden", "您的岗位不能受理这类事项，去掉勾选仍可登记")
+        raise Forbidden(errors=[fault]) from None
 
 
 async def act(

@@ -9,6 +9,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from services.console.domain.board import CaseRow, Moment
+from services.console.domain.entry import accepted_at_once
 
 LOCAL = ZoneInfo("Asia/Shanghai")
 
@@ -20,12 +21,14 @@ Vocabulary = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Vocabularies by name; a code without a word stands for itself. `now`: dates of another year say it."""
+    """Vocabularies by name; a code without a word stands for itself. `now`: dates of another year say it.
+    `at_once`: the kinds of a matter that may be accepted in the act of registering it."""
 
     vocabularies: Mapping[str, Vocabulary]
     finished: frozenset[str]
     details: Mapping[str, tuple[str, str | None]]
     now: Callable[[], datetime]
+    at_once: frozenset[str]
 
     @classmethod
     def load(cls, data: Path, now: Callable[[], datetime]) -> Self:
@@ -35,12 +38,12 @@ class Words:
         def read(name: str) -> Any:
             return json.loads((data / f"{name}.json").read_text("utf-8"))
 
-        reasons, partners = read("reasons"), read("organisations")
+        reasons, partners, kinds = read("reasons"), read("organisations"), read("kinds")
         details, finished = own.pop("details"), own.pop("finished")
         vocabularies: dict[str, Vocabulary] = dict(own)
         vocabularies |= {
             "consents": _words(read("consents")["consents"]),
-            "kinds": _words(read("kinds")["kinds"]),
+            "kinds": _words(kinds["kinds"]),
             "categories": _words(read("categories")["categories"]),
             "flags": _words(read("flags")["flags"]),
             "rules": _words(read("deadlines")["rules"], key="id"),
@@ -51,7 +54,7 @@ class Words:
             | _words((*partners["organisations"], *partners["referral_targets"]), "org_id", "name"),
             "results": _words(reasons["closed"]),
             "topics": _words(topic for row in read("categories")["categories"] for topic in row["topics"]),
-            "lawful_routes": _words(read("kinds")["lawful_routes"]),
+            "lawful_routes": _words(kinds["lawful_routes"]),
             "holds": _words(reasons["held"]),
             "refusals": _words(row for row in reasons["not_accepted"] if row["action"] == "refuse"),
             "grids": _grids(read("areas")["district"]),
@@ -69,6 +72,7 @@ class Words:
             frozenset(finished),
             {field: (label, known) for field, (label, known) in details.items()},
             now,
+            frozenset(row["code"] for row in kinds["kinds"] if accepted_at_once(row)),
         )
 
     def time(self, at: datetime) -> str:

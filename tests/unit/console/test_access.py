@@ -43,9 +43,10 @@ def test_case_roles_see_the_ordinary_cases_of_their_districts(role: str) -> None
 
 
 def test_the_sealed_officer_sees_reports_and_nothing_else() -> None:
-    assert scope_of(replace(ACCOUNT, roles=frozenset({"sealed_officer"}))) == Scope(
-        frozenset({"990101"}), ordinary=False, sealed=True
-    )
+    officer = replace(ACCOUNT, roles=frozenset({"sealed_officer"}))
+    assert scope_of(officer) == Scope(frozenset({"990101"}), ordinary=False, sealed=True)
+    for account, reads in ((officer, {"REP"}), (ACCOUNT, {"DIS", None})):
+        assert {kind for kind in ("REP", "DIS", None) if account.may_read(kind)} == reads
 
 
 @pytest.mark.parametrize("roles", [{"admin"}, {"auditor"}, {"mediator"}, set()])

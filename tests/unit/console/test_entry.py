@@ -1,16 +1,19 @@
 """The entry form: what is typed becomes the statement that intake takes, faults come back at their fields."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from libs.web.errors import FieldError
+from libs.web.errors import FieldError, Invalid
 from services.console.domain.acts import ACTS, field_at, fitting, notice_offered, offered, to_choose
 from services.console.domain.entry import faults_by_field, fen, statement
+from services.console.pages.words import Words
 
 DATA = Path(__file__).parents[3] / "data"
+AT_ONCE = Words.load(DATA, lambda: datetime.now(UTC)).at_once
 CASE_1: dict[str, Any] = json.loads((DATA / "sample_cases.json").read_text("utf-8"))["cases"][0]["input"]
 
 FORM_1 = {
@@ -46,18 +49,51 @@ def told(value: Any) -> Any:
 
 def test_sample_case_1_as_it_is_typed() -> None:
     wanted = told({**CASE_1, "district": None})
-    assert told(statement(FORM_1, [])) == wanted
+    assert told(statement(FORM_1, [], AT_ONCE)) == wanted
 
 
 def test_an_empty_form_says_only_what_boxes_say() -> None:
-    said = statement({"narrative": " 门前路灯不亮 "}, [])
+    said = statement({"narrative": " 门前路灯不亮 "}, [], AT_ONCE)
     assert said["narrative"] == "门前路灯不亮"
     assert said.keys() == {"channel", "narrative", "applicant", "consents"}
     assert said["consents"] == {"share_with_partner": False, "sms": False}
 
 
 def test_flags_are_those_that_are_ticked() -> None:
-    assert statement({"narrative": "x"}, ["VIOLENCE"])["flags"] == ["VIOLENCE"]
+    assert statement({"narrative": "x"}, ["VIOLENCE"], AT_ONCE)["flags"] == ["VIOLENCE"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("DIS", True), ("SUG", True), ("HLP", True), ("", False), ("PET", False), ("REP", False)],
+)
+def test_only_what_may_be_accepted_as_it_is_registered_is_sent_with_the_decision(
+    kind: str, asked: bool
+) -> None:
+    """Registering never fails for want of a kind, a lawful route or another's role."""
+    said = statement({"narrative": "x", "kind": kind, "accept": "1"}, [], AT_ONCE)
+    assert said.get("decision") == ({"action": "accept"} if asked else None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fields"),
+    [
+        ({"fact_0": "employment.ended"}, {"fact_0": "请填写日期"}),
+        ({"fact_on_1": "2026-01-22"}, {"fact_1": "请选择这是什么日期"}),
+        (
+            {f"fact_{nth}": "employment.ended" for nth in range(2)}
+            | {f"fact_on_{nth}": f"2026-01-2{nth}" for nth in range(2)},
+            {"fact_1": "与上面的事实重复"},
+        ),
+    ],
+    ids=["no date", "no event", "twice"],
+)
+def test_half_a_fact_is_a_fault_at_its_field_and_none_is_dropped(
+    facts: dict[str, str], fields: dict[str, str]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        statement({"narrative": "x", **facts}, [], AT_ONCE)
+    assert faults_by_field(refused.value.errors, facts) == fields
 
 
 @pytest.mark.parametrize(
