@@ -282,6 +282,8 @@ async def test_earlier_matters_that_cannot_be_asked_for_are_no_matters_that_are_
     assert status == 503
     assert "暂时查不到" in text
     assert "没有事项" not in text
+    house.services.answers["intake", "POST", "/v1/cases/search"] = Refusal(code="invalid", status=422)
+    assert "号码还不完整" in (await send(operator, "/cases/known", phone="1380000"))[1]
 
 
 def told(**lists: Any) -> Answer:
@@ -694,6 +696,14 @@ async def test_an_act_that_is_none_is_not_there(house: House, operator: aiohttp.
         ("k7m2p9qx", {"query_code": "K7M2P9QX"}),
         ("138 0000 0001", {"phone": "138 0000 0001"}),
         ("0001", {"phone": "0001"}),
+        ("+8613800000004", {"phone": "+8613800000004"}),
+        ("0571-87654321", {"phone": "0571-87654321"}),
+        ("１３８０００００００４", {"phone": "13800000004"}),
+        ("Ｋ７Ｍ２Ｐ９ＱＸ", {"query_code": "K7M2P9QX"}),
+        ("87654329", {"query_code": "87654329"}),
+        ("5幢301室", {"q": "5幢301室"}),
+        ("尾号0004", {"q": "尾号0004"}),
+        ("123456", {"q": "123456"}),
         ("漏水 3幢", {"q": "漏水 3幢"}),
         ("wechat", {"q": "wechat"}),
     ],
@@ -715,8 +725,10 @@ async def test_a_search_says_what_is_wrong_with_it_and_where_to_look_on(
     house: House, operator: aiohttp.ClientSession
 ) -> None:
     asked = ("intake", "POST", "/v1/cases/search")
-    house.services.answers[asked] = Invalid(errors=[FieldError("/q", "nothing_to_search", "没有可查的内容")])
-    assert "没有可查的内容" in (await send(operator, "/search", sought="水"))[1]
+    nothing = FieldError("/q", "nothing_to_search", "没有可查的内容；电话请填 phone")
+    house.services.answers[asked] = Invalid(errors=[nothing])
+    text = (await send(operator, "/search", sought="水"))[1]
+    assert ("没有可查的内容" in text, "phone" in text) == (True, False)
     house.services.answers[asked] = Answer({"items": [], "next": "more"})
     _, text, _ = await send(operator, "/search", sought="漏水")
     assert "可继续查更早的事项" in text

@@ -209,6 +209,13 @@ def test_a_suggestion_is_chosen_by_the_operator_and_not_before(
     offer.click()
     expect(page.locator("#category")).to_have_value("D02")
 
+    page.context.clear_cookies()
+    page.fill("#phone", "+86 138 0000 0004")
+    expect(page.get_by_role("region", name="来电人以前的事项")).to_contain_text("在新标签页登录")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("main")).to_contain_text("没有登记")
+    expect(page.locator("#phone")).to_have_value("+86 138 0000 0004")
+
 
 def test_who_calls_again_is_known_while_the_number_is_typed(heshi: Heshi, page: Page, console: str) -> None:
     sign_in(page, console, "operator", ensure_accounts(heshi.home)["operator"])

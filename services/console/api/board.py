@@ -33,6 +33,10 @@ from services.console.handlers.casework import search
 PAGE: Final = 50
 """Rows of a page of a list."""
 
+NOTHING_TO_SEARCH: Final = (
+    "没有可查的内容：请输入查询码、电话号码或其后四位，或诉求里相连的两个汉字；最常用的词不算"
+)
+
 
 class Search(BaseModel):
     """The search form: a query code, a phone number or its last four digits, or words of what was said."""
@@ -78,7 +82,12 @@ async def find(request: Request, form: Annotated[Search, Form()], account: Perso
         rows, after, fault = await found_rows(request, account, found.items), found.next, ""
     except Refusal as refusal:
         rows, after = [], None
-        fault = "；".join(error.detail for error in refusal.errors) or refusal.title.zh
+        # Intake's own words name the fields of its door, which this page does not have.
+        texts = [
+            NOTHING_TO_SEARCH if error.code == "nothing_to_search" else error.detail
+            for error in refusal.errors
+        ]
+        fault = "；".join(texts) or refusal.title.zh
     return in_frame(request, account, "search.html", rows=rows, sought=form.sought, after=after, fault=fault)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -89,6 +90,8 @@ class File:
 
 
 QUERY_CODE: Final = re.compile("[2-9A-HJKMNP-Z]{8}", re.IGNORECASE)
+PHONE: Final = re.compile(r"[0-9]{4}|(?:[ +-]*[0-9]){7,15}")
+"""A number of the length that telephones have (ITU-T E.164: at most 15 digits), or its last four digits."""
 
 
 async def enter(services: Services, account: Account, said: Mapping[str, Any], key: str) -> Answer:
@@ -134,16 +137,16 @@ async def _named_case(services: Services, account: Account, named: str) -> str:
 
 
 async def search(services: Services, account: Account, sought: str, after: str | None) -> Found:
-    """Cases by query code, by phone or its last four digits, else by words of what was said."""
+    """Cases by query code, by phone or its last four digits, else by words of what was said; however wide
+    it was typed."""
+    sought = unicodedata.normalize("NFKC", sought).strip()
     if not sought:
         raise Invalid(errors=[FieldError("/sought", "required")])
-    digits = "".join(sign for sign in sought if sign.isdigit())
-    by_phone = len(digits) in (4, 11) and len(digits) >= len(sought) - 4
     wanted: dict[str, Any] = {"q": sought}
-    if by_phone:
-        wanted = {"phone": sought}
-    elif QUERY_CODE.fullmatch(sought):
+    if QUERY_CODE.fullmatch(sought):
         wanted = {"query_code": sought.upper()}
+    elif PHONE.fullmatch(sought):
+        wanted = {"phone": sought}
     if after:
         wanted["after"] = after
     answer = await services.ask(account, "intake", "POST", "/v1/cases/search", wanted)

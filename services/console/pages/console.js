@@ -183,27 +183,50 @@ function teller(form, place, path, { keep = false } = {}) {
     if (!keep || !worth) place.replaceChildren();
     if (!worth) return;
     const answer = await fetch(path, { method: "POST", body }).catch(() => null);
-    if (answer !== null && asked === wanted) place.replaceChildren(...nodes(await answer.text()));
+    if (answer === null) return;
+    const said = await part(answer);
+    if (asked === wanted) place.replaceChildren(...said);
   };
 }
 
-const WHOLE_NUMBER = 11;
-
-function knownMatters(form) {
-  const tell = teller(form, at("known"), "/cases/known");
-  return () => {
-    const phone = form.elements.phone.value.replace(/\D/g, "");
-    tell({ phone }, phone.length === WHOLE_NUMBER);
-  };
+// What a part of the page says, also of a service that is away; for a problem of the door, such as the end of the
+// session, its title.
+async function part(answer) {
+  const isPart = answer.headers.get("Content-Type")?.startsWith("text/html");
+  if (answer.ok || isPart) return nodes(await answer.text());
+  const problem = await answer.json().catch(() => ({}));
+  const said = element("p", { className: "fault", text: `暂时取不到：${problem.title ?? answer.status}` });
+  if (answer.status === 401) {
+    const way = element("a", { text: "在新标签页登录" });
+    Object.assign(way, { href: "/sign-in", target: "_blank" });
+    said.append("，已填写的内容仍在。", way);
+  }
+  return [said];
 }
 
 const PAUSE = 600; // ms without a key before what was typed is looked at
+
+function afterPause(look) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, PAUSE);
+  };
+}
+
+function knownMatters(form) {
+  const tell = teller(form, at("known"), "/cases/known");
+  return afterPause(() => {
+    const phone = form.elements.phone.value.normalize("NFKC").trim();
+    const digits = phone.replace(/\D/g, "").length;
+    tell({ phone }, digits >= 7 && digits <= 15); // as numbers are long (ITU-T E.164)
+  });
+}
 
 function suggest(form) {
   const tell = teller(form, at("suggested"), "/cases/suggested", { keep: true });
   const fields = [...form.elements].map((field) => field.name).filter((name) => name.startsWith("respondent_"));
   const names = ["narrative", "address", "phone", "headcount", "category", ...fields];
-  let timer;
   const look = () => {
     const said = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
     tell(said, Boolean(said.narrative.trim()));
@@ -215,10 +238,7 @@ function suggest(form) {
     field.value = offer.dataset.code;
     for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
   });
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(look, PAUSE);
-  };
+  return afterPause(look);
 }
 
 function enter(form) {
