@@ -118,6 +118,9 @@ def test_an_operator_enters_case_1_by_keyboard_and_sees_it_taken_up(
     expect(page.get_by_role("status").filter(has_text="已登记")).to_be_visible()
     case_id = re.search(r"/cases/([0-9a-f-]{36})", page.url)
     assert case_id is not None
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    page.locator("#panel summary").first.focus()
 
     # It grows while it is looked at: routed, then taken up by the organisation's software.
     state = page.locator(".state")
@@ -126,6 +129,7 @@ def test_an_operator_enters_case_1_by_keyboard_and_sees_it_taken_up(
     expect(state).to_have_text("已承接", timeout=20_000)
     expect(page.locator(".moments")).to_contain_text("承接")
     expect(page.locator("#panel")).to_contain_text("承接通知", timeout=20_000)
+    assert page.evaluate("document.activeElement.localName") == "summary"
 
     why = page.get_by_role("region", name="为什么由该组织承办")
     expect(why).to_contain_text("临江区劳动人民调解委员会")

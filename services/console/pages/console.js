@@ -152,9 +152,21 @@ function nodes(html) {
 async function renew(panel, id) {
   const answer = await fetch(`/cases/${id}/panel`).catch(() => null);
   if (!answer?.ok) return;
+  const fresh = nodes(await answer.text());
   const open = [...panel.querySelectorAll("details")].map((each) => each.open);
-  panel.replaceChildren(...nodes(await answer.text()));
+  const back = wayBack(panel);
+  panel.replaceChildren(...fresh);
   panel.querySelectorAll("details").forEach((each, nth) => (each.open = open[nth] ?? false));
+  back();
+}
+
+// Puts whoever is inside by keyboard back on what stands there anew: by its id or name, else by its place among
+// those of its kind.
+function wayBack(panel) {
+  const held = document.activeElement;
+  const alike = held.id ? `#${CSS.escape(held.id)}` : held.name ? `[name="${CSS.escape(held.name)}"]` : held.localName;
+  const nth = [...panel.querySelectorAll(alike)].indexOf(held);
+  return () => panel.querySelectorAll(alike)[nth]?.focus({ preventScroll: true });
 }
 
 // --- the entry form: what is read back to the caller, what they brought before, and sending by keyboard
