@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from libs.clocks.calendar import LOCAL
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.reference import Reference
-from services.intake.domain.text import Unprintable, clean
+from services.intake.domain.text import Unprintable, clean, is_blank
 
 D = TypeVar("D", bound=date)
 
@@ -41,6 +41,12 @@ def _cleaned(text: str) -> str:
         return clean(text)
     except Unprintable:
         raise PydanticCustomError("unprintable", "control characters are not accepted") from None
+
+
+def _seen(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("string_too_short", "nothing is to be seen in it", {"min_length": 1})
+    return text
 
 
 def _iso(value: object) -> object:
@@ -63,8 +69,8 @@ def _text(most: int, least: int = 0) -> StringConstraints:
 Code = Annotated[str, _text(64, 1), AfterValidator(_cleaned)]
 Line = Annotated[str, _text(200), AfterValidator(_cleaned)]
 Paragraph = Annotated[str, _text(2_000), AfterValidator(_cleaned)]
-Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned)]
-Reason = Annotated[str, _text(2_000, 1), AfterValidator(_cleaned)]
+Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned), AfterValidator(_seen)]
+Reason = Annotated[str, _text(2_000, 1), AfterValidator(_cleaned), AfterValidator(_seen)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
 Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]

@@ -29,6 +29,7 @@ def urgency(text: str, **entered: object) -> str:
         ("家里有残疾人", "VULNERABLE"),
         ("十户联名反映", "COLLECTIVE"),
         ("请保密", "CONFIDENTIAL"),
+        ("我想\u3164自\u034f杀", "SELF_HARM"),
     ],
 )
 def test_one_strong_phrase_is_enough(text: str, flag: str) -> None:

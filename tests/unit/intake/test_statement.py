@@ -26,6 +26,7 @@ def faults(**fields: Any) -> list[tuple[str, str]]:
         ({"channel": "telepathy"}, "channel", "literal_error"),
         ({"narrative": ""}, "narrative", "string_too_short"),
         ({"narrative": " 　\n"}, "narrative", "string_too_short"),
+        ({"narrative": "\u3164 \u200b\n\U000e0020"}, "narrative", "string_too_short"),
         ({"narrative": "长" * 20_001}, "narrative", "string_too_long"),
         ({"narrative": 5}, "narrative", "string_type"),
         ({"narrative": "a\x00b"}, "narrative", "unprintable"),
