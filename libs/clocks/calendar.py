@@ -7,7 +7,7 @@ the result provisional (`known`), and `missing_years` raises the alarm before th
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +20,11 @@ DAY: Final = timedelta(days=1)
 def instant(at: datetime) -> str:
     """An instant as people here read it, whatever zone it was kept in."""
     return at.astimezone(LOCAL).isoformat()
+
+
+def in_every_zone(at: datetime) -> bool:
+    """Whether an instant can be told in any zone: at both ends of the calendar some have no day for it."""
+    return MINYEAR < at.year < MAXYEAR
 
 
 _SATURDAY = 6

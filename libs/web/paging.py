@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from fastapi import Query
 
+from libs.clocks.calendar import in_every_zone
 from libs.web.errors import FieldError, Invalid
 
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -53,8 +54,8 @@ def _typed(value: Any, kind: type) -> Any:
         return UUID(value)
     if kind is datetime:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError("naive")
+        if moment.tzinfo is None or not in_every_zone(moment):
+            raise ValueError("no instant")
         return moment
     if type(value) is not kind:
         raise TypeError(kind)

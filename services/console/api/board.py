@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Query
 from pydantic import AwareDatetime, BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -32,6 +33,11 @@ from services.console.handlers.casework import search
 
 PAGE: Final = 50
 """Rows of a page of a list."""
+
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+At = Annotated[AwareDatetime, Query(ge=_FIRST, lt=_LAST)]
 
 NOTHING_TO_SEARCH: Final = (
     "没有可查的内容：请输入查询码、电话号码或其后四位，或诉求里相连的两个汉字；最常用的词不算"
@@ -60,7 +66,7 @@ async def board_page(request: Request) -> Response:
 
 @router.get("/cases/pressing")
 async def pressing_page(
-    request: Request, account: Person, at: AwareDatetime | None = None, case_id: UUID | None = None
+    request: Request, account: Person, at: At | None = None, case_id: UUID | None = None
 ) -> Response:
     """Cases by what presses most: missed duties, then what is due next. `at` and `case_id`: the place of the
     last one that was shown."""

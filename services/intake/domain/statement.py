@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from libs.clocks.calendar import LOCAL
+from libs.clocks.calendar import LOCAL, in_every_zone
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.reference import Reference
 from services.intake.domain.text import Unprintable, clean, is_blank
@@ -59,6 +59,8 @@ def _iso(value: object) -> object:
 def _credible(day: D) -> D:
     if day.year < EARLIEST:
         raise PydanticCustomError("too_early", "before 1900")
+    if isinstance(day, datetime) and not in_every_zone(day):
+        raise PydanticCustomError("too_late", "beyond the years that can be kept")
     return day
 
 

@@ -4,8 +4,8 @@ Types are taken at their word (no number for a text or a date), models are close
 the way (`Sealer`).
 """
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -21,12 +21,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from libs.clocks.calendar import in_every_zone
 from libs.events.mediation import Means, Party
 from services.mediation.domain import agreement, closing, consents, offers, petition, sessions
 from services.mediation.handlers.sealing import Sealer
 
-EARLIEST = date(2000, 1, 1)
-"""Nothing that is handled here happened before."""
+T = TypeVar("T")
+
+EARLIEST = 2000
+"""The year before which nothing happened that is handled here."""
 
 
 def _iso(value: object) -> object:
@@ -36,10 +39,12 @@ def _iso(value: object) -> object:
     raise PydanticCustomError("date_type", "must be a date or time as ISO 8601 writes it")
 
 
-def _credible(day: date) -> date:
-    if day < EARLIEST:
+def _credible(told: T) -> T:
+    if isinstance(told, date) and told.year < EARLIEST:
         raise PydanticCustomError("too_early", "before 2000-01-01")
-    return day
+    if isinstance(told, datetime) and not in_every_zone(told):
+        raise PydanticCustomError("too_late", "beyond the years that can be kept")
+    return told
 
 
 def _text(most: int) -> StringConstraints:
@@ -55,7 +60,8 @@ Line = Annotated[str, _text(200)]
 Paragraph = Annotated[str, _text(2_000)]
 Record = Annotated[str, _text(20_000)]
 Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_iso)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso)]
+Instant = Annotated[Moment, AfterValidator(_credible)]
 Mode = Literal["clinic", "call-out", "house-call", "phone", "online"]
 
 
@@ -158,12 +164,12 @@ class Session(Body):
 class SessionOutcome(Body):
     """What became of a session. `next`: an instant sets the next session, words say what else follows.
 
-    A text that reads as an instant is one; without the order of the union, words would win.
+    A text that reads as an instant is one, credible or not; without the order of the union, words would win.
     """
 
     held: StrictBool
     record: Record | None = None
-    next: Instant | Line | None = Field(None, union_mode="left_to_right")
+    next: Annotated[Moment | Line | None, Field(union_mode="left_to_right"), AfterValidator(_credible)] = None
 
     def of(self, session_id: UUID) -> "SessionOutcomeOf":
         """The same, of the session that the address names."""
