@@ -23,6 +23,7 @@ from libs.runtime.settings import ServiceSettings
 from libs.web import apikeys
 from libs.web.apikeys import KeyLookup
 from libs.web.errors import FieldError, Forbidden, Invalid, Unauthorised, Unavailable
+from libs.web.fieldfaults import pointer, twice
 from libs.web.limits import RateLimit, Tries
 from libs.web.principal import Principal
 from libs.web.tokens import Verifier
@@ -153,7 +154,8 @@ class Entrance(_Bearer):
         return replace(self, roles=roles, keys=self.keys + other.keys)
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller; 401, 403, 429 and 503 as they come, 422 for a query parameter that the route lacks."""
+        """The caller; 401, 403, 429 and 503 as they come, 422 for a query parameter that the route lacks, or
+        that stands twice."""
         caller = await principal(request, await self.credential(request))
         if not self.admits(caller):
             raise Forbidden
@@ -195,7 +197,9 @@ async def open_to_all() -> None:
 
 def _check_parameters(request: Request) -> None:
     known: dict[Any, frozenset[str]] = request.app.state.parameters
-    unknown = set(request.query_params) - known.get(request.scope.get("endpoint"), frozenset())
-    if unknown:
+    asked = request.query_params
+    if not asked.keys() <= known.get(request.scope.get("endpoint"), frozenset()):
         # The name is not repeated: a person may have put anything there.
         raise Invalid(errors=[FieldError("/query", "unknown_parameter")])
+    if (name := twice(name for name, _ in asked.multi_items())) is not None:
+        raise Invalid(errors=[FieldError(pointer(("query", name)), "twice")])

@@ -15,6 +15,19 @@ class MalformedJson(Refusal):
     STATUS, CODE, TITLE = 400, "malformed_json", Title("请求体不是有效的 JSON", "The body is not valid JSON")
 
 
+class MalformedForm(Refusal):
+    """The form is not in UTF-8, or holds more than ASCII where it must be percent-encoded."""
+
+    STATUS, CODE, TITLE = (
+        400,
+        "malformed_form",
+        Title(
+            "表单须为 UTF-8，网址编码的表单须对非 ASCII 字符作百分号编码",
+            "A form must be in UTF-8, percent-encoded if it is URL-encoded",
+        ),
+    )
+
+
 class KeyMissing(Refusal):
     """The request creates or acts and must be repeatable."""
 

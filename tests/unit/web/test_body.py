@@ -113,6 +113,7 @@ async def test_the_largest_allowed_body_passes() -> None:
         sent(b"{}", "application/x-www-form-urlencoded"),
         sent(b"{}", "application/jsonp"),
         sent(b"{}", "application/json; charset=gbk"),
+        sent(b"{}", "application/json; x=y; charset=gbk"),
         sent(b"{}", **{"content-encoding": "gzip"}),
         {"transfer-encoding": "chunked"},
     ],
@@ -122,7 +123,14 @@ async def test_another_media_type_charset_or_coding_is_refused(headers: Headers)
 
 
 @pytest.mark.parametrize(
-    "media", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"']
+    "media",
+    [
+        "application/json",
+        "Application/JSON ; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        "application/json; charset=utf-8; x=y",
+        'application/json; x="; charset=gbk"; charset=utf-8',
+    ],
 )
 async def test_json_in_utf8_is_taken_however_it_is_written(media: str) -> None:
     assert (await Reading([b"{}"], sent(b"{}", media)).guard())["body"] == b"{}"
@@ -218,6 +226,43 @@ def test_a_null_character_is_found_wherever_it_stands(text: bytes, place: str) -
         check_json(text)
     (error,) = caught.value.refusal.errors
     assert (error.pointer, error.code) == (place, "null_byte")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b'{"flags":["VIOLENCE"],"flags":[]}', "/flags"),
+        (b'{"a":[{}, {"b":1,"\\u0062":1}]}', "/a/1/b"),
+        (b'{"a":1,"a":{"b":1,"b":2}}', "/a"),
+        (b'{"a/b":1,"a/b":1}', "/a~1b"),
+    ],
+)
+def test_a_name_stands_once_in_an_object(text: bytes, place: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_json(text)
+    (error,) = caught.value.refusal.errors
+    assert (caught.value.refusal.status, error.pointer, error.code) == (422, place, "twice")
+
+
+def test_a_name_may_stand_in_many_objects() -> None:
+    check_json(b'[{"a":{"a":1}},{"a":1}]')
+
+
+FORM = SimpleNamespace(openapi_extra=accepts(*FORMS))
+
+
+@pytest.mark.parametrize("text", [b"d=%CF%EB", b"%FF=1", "d=想".encode("gbk"), "d=想".encode()])
+async def test_a_form_that_is_no_percent_encoded_utf8_is_refused(text: bytes) -> None:
+    refusal = await Reading([text], sent(text, FORMS[0]), FORM).refusal()
+    assert (refusal.status, refusal.code) == (400, "malformed_form")
+
+
+async def test_a_form_in_parts_is_in_utf8() -> None:
+    media = f"{FORMS[1]}; boundary=x"
+    whole = '--x\r\nContent-Disposition: form-data; name="d"\r\n\r\n想\r\n--x--\r\n'
+    body, torn = whole.encode(), whole.encode("gbk")
+    assert (await Reading([body], sent(body, media), FORM).guard())["body"] == body
+    assert (await Reading([torn], sent(torn, media), FORM).refusal()).code == "malformed_form"
 
 
 def test_an_escaped_backslash_before_u0000_is_no_null_character() -> None:

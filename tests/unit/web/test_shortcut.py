@@ -118,6 +118,7 @@ async def asked(path: str, body: bytes | None, headers: Mapping[str, str], query
         (b"{", HEADERS, 400),
         (b'{"count": 10000000000000000000000, "other": "x"}', HEADERS, 422),
         (b'{"name": "\\u0000"}', HEADERS, 422),
+        (b'{"name": "a", "name": "b"}', HEADERS, 422),
         (b'{"name": "gone"}', HEADERS, 404),
         (b'{"name": "broken"}', HEADERS, 500),
         (GOOD, HEADERS | {"authorization": "Bearer auditor"}, 403),
@@ -140,6 +141,11 @@ def test_both_ways_answer_alike(body: bytes | None, headers: Mapping[str, str], 
 def test_an_unknown_parameter_is_refused_on_the_short_way_too() -> None:
     status, _, answer = asyncio.run(asked("/short", GOOD, HEADERS, b"asked=1"))
     assert (status, answer["errors"][0]["code"]) == (422, "unknown_parameter")
+
+
+def test_a_parameter_stands_once() -> None:
+    status, _, answer = asyncio.run(asked("/long", GOOD, HEADERS, b"asked=1&asked=2"))
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/query/asked")
 
 
 def test_only_what_asks_for_no_more_goes_the_short_way() -> None:
