@@ -158,7 +158,8 @@ def _taken(file: IO[str]) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Whether this machine's `port` may be listened on now."""
+    """Whether this machine's `port` may be listened on now, by a server that asks as those of the stack do:
+    what ended connections leave behind for a minute is no hindrance."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -166,6 +167,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def ephemeral_ports(told: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> range:
+    """The ports that this machine's outgoing connections get; none where it does not say."""
+    try:
+        first, last = map(int, told.read_text().split())
+    except (OSError, ValueError):
+        return range(0)
+    return range(first, last + 1)
 
 
 def free_port(wanted: int = 0, *, besides: int = 0) -> int:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Collection
 
 from ops.stack.errors import StackError, explained
-from ops.stack.home import Home, StackState
+from ops.stack.home import Home, StackState, ephemeral_ports
 from ops.stack.keys import ensure_accounts
-from ops.stack.parts import SERVICES, choose
+from ops.stack.parts import PORT_OFFSETS, SERVICES, choose
 
 STOP_SECONDS = 120
 
@@ -28,7 +28,19 @@ def foreground(
         home.write_state(StackState(os.getpid()))  # before anybody believes what an earlier start has left
         supervisor = Supervisor(choose(home, only, without, demo_data=demo_data), print)
         print(f"Heshi starts from {home.root}")
+        if warning := shared_ports(supervisor.stack.port_base, ephemeral_ports()):
+            print(warning)
         asyncio.run(supervisor.run(lambda: print(welcome(home, supervisor.state)) if greet else None))
+
+
+def shared_ports(base: int, lent: range) -> str:
+    """What to say of a base whose ports are among those lent to outgoing connections; empty if none is."""
+    if not any(base + offset in lent for offset in PORT_OFFSETS.values()):
+        return ""
+    return (
+        f"Ports above HESHI_PORT_BASE {base} are of {lent[0]} to {lent[-1]}, which outgoing connections get: "
+        "one of these may take the port of a part, so a base outside is better."
+    )
 
 
 def detached(only: Collection[str], without: Collection[str], *, demo_data: bool) -> None:

@@ -16,9 +16,10 @@ from argon2 import PasswordHasher
 
 from ops.stack.child import wheel
 from ops.stack.errors import StackError, explained
-from ops.stack.home import Home, PartState, StackState, free_port, is_free
+from ops.stack.home import Home, PartState, StackState, ephemeral_ports, free_port, is_free
 from ops.stack.keys import PURPOSES, ensure_accounts, ensure_keys
 from ops.stack.parts import PARTS, choose, port_base
+from ops.stack.run import shared_ports
 
 
 @pytest.fixture
@@ -183,6 +184,23 @@ def test_taken_port_is_one_sentence_before_the_program_starts(home: Home) -> Non
         stack = choose(home, environ={"HESHI_PORT_BASE": str(taken)})
         with pytest.raises(StackError, match=f"Port {taken} for console is taken: end the program"):
             stack.program("console").prepare()
+
+
+def test_a_port_that_a_server_has_just_left_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()  # the side that ends first waits on (TIME_WAIT)
+    assert is_free(port)
+
+
+def test_a_base_among_the_ports_of_outgoing_connections_is_told(tmp_path: Path) -> None:
+    told = tmp_path / "ip_local_port_range"
+    told.write_text("32768\t60999\n")
+    lent = ephemeral_ports(told)
+    assert "32768 to 60999" in shared_ports(32700, lent)  # Kafka's is 92 above
+    assert shared_ports(8000, lent) == shared_ports(61000, lent) == ""
+    assert shared_ports(40000, ephemeral_ports(tmp_path / "none")) == ""
 
 
 def test_free_port_is_never_one_that_is_promised_already(monkeypatch: pytest.MonkeyPatch) -> None:
