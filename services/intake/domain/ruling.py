@@ -147,7 +147,7 @@ def _misfits(case: Case, command: Settle) -> Iterator[FieldError]:
     if ruling.action == "withdraw" and command.with_registration:
         yield FieldError(f"{at}/action", "not_with_registration")
     reason = known.reasons.get(ruling.reason_code or "")
-    if reason is not None and reason.action != ruling.action:
+    if reason is not None and reason.action != ruling.action and "reason_code" in _USES[ruling.action]:
         yield FieldError(f"{at}/reason_code", "not_for_action")
     missing = {
         "refuse": ("reason_code", ruling.reason_code is None),

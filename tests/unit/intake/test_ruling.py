@@ -105,6 +105,7 @@ def test_forwarding_for_a_reason_goes_to_the_body_of_the_reason() -> None:
         ("dispute", "forward", {"directed_to": "NOBODY"}, "/directed_to", "unknown_code"),
         ("dispute", "forward", {"directed_to": "MR-01", "into": str(OTHER)}, "/into", "not_for_action"),
         ("dispute", "accept", {"reason_code": "NOT_OURS"}, "/reason_code", "not_for_action"),
+        ("dispute", "withdraw", {"reason_code": "NOT_OURS"}, "/reason_code", "not_for_action"),
         ("dispute", "accept", {"directed_to": "MR-01"}, "/directed_to", "not_for_action"),
         ("dispute", "accept", {"lawful_route": "R6"}, "/lawful_route", "not_for_kind"),
         ("dispute", "merge", {}, "/into", "required"),
@@ -119,7 +120,9 @@ def test_a_ruling_without_what_it_needs_or_with_more_is_refused(
         settle(
             {"dispute": dispute, "petition": petition}[case](), ruling(action, **fields), moment("supervisor")
         )
-    assert (at, code) in [(error.pointer, error.code) for error in refused.value.errors]
+    told = [(error.pointer, error.code) for error in refused.value.errors]
+    assert (at, code) in told
+    assert len(told) == len(set(told))
 
 
 def test_a_matter_without_kind_has_no_track_to_be_accepted_on() -> None:
