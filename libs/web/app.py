@@ -16,7 +16,7 @@ from libs.web.answers import json
 from libs.web.asgi import Door
 from libs.web.auth import Edge, Entrance, open_to_all
 from libs.web.errors import Refusal
-from libs.web.problems import SCHEMA, answer_problem
+from libs.web.problems import SCHEMA, WordedRoute, answer_problem
 from libs.web.shortcut import Shortcuts
 
 _PROBLEM = {
@@ -58,6 +58,11 @@ def create_app(
     )
     app.state.container = container
     app.state.edge = edge
+    app.state.worded = {
+        router.prefix: router.route_class.wording
+        for router in routers
+        if issubclass(router.route_class, WordedRoute)
+    }
     for kind in (Refusal, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_problem)
     for router in routers:

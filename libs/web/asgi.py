@@ -20,7 +20,7 @@ from libs.runtime.metrics import Metrics
 from libs.runtime.telemetry import span
 from libs.web.body import Guard
 from libs.web.errors import FieldError, Invalid, Overloaded, Refusal
-from libs.web.problems import language_of, problem, refusal_of
+from libs.web.problems import language_of, refusal_of, wording_of
 from libs.web.refusals import InternalError, SlowRequest, TooLate
 
 log = structlog.get_logger()
@@ -152,7 +152,7 @@ class Exchange:
     async def _say(self, refusal: Refusal) -> None:
         self._started = True
         self.status = refusal.status
-        answer = problem(refusal, language_of(self._scope))
+        answer = wording_of(self._scope)(refusal, language_of(self._scope), None)
         if refusal.status == 408:
             answer.headers["connection"] = "close"
         start: Any = {

@@ -1,14 +1,16 @@
 """Refusals and faults as `application/problem+json` (RFC 9457), titled in the caller's language."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from libs.db.faults import Fault, classify
@@ -131,19 +133,43 @@ def problem(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | Non
     return answer
 
 
+Wording = Callable[[Refusal, Language, Mapping[str, str] | None], Response]
+"""How a refusal is answered; `problem` unless a router words its own."""
+
+
+class WordedRoute(APIRoute):
+    """The `route_class` of a router that words refusals as another standard has it: of all that is asked
+    under its prefix, whether there is a route for it or not."""
+
+    @staticmethod
+    def wording(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | None = None) -> Response:
+        """As `problem`."""
+        raise NotImplementedError
+
+
+def wording_of(scope: Scope) -> Wording:
+    """How refusals are worded where a request goes."""
+    worded: Mapping[str, Wording] = scope["app"].state.worded if "app" in scope else {}
+    return next((word for prefix, word in worded.items() if scope["path"].startswith(f"{prefix}/")), problem)
+
+
 async def answer_problem(request: Request, error: Exception) -> Response:
-    """The exception handler of the application."""
+    """The exception handler of the application; refusals above a limit are counted."""
     spoken = language_of(request.scope)
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(told(request, error, spoken), spoken, headers)
-
-
-def told(request: Request, error: Exception, spoken: Language) -> Refusal:
-    """The refusal that an exception means, those above a limit counted."""
     refusal = refusal_of(error, spoken)
+    if refusal.status == 405:
+        headers = {"allow": ", ".join(sorted(_methods(request)))}
     if refusal.status == 429:
         request.app.state.edge.metrics.rate_refusals.labels(refusal.code).inc()
-    return refusal
+    return wording_of(request.scope)(refusal, spoken, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of a path: the framework's own answer names those of its first route."""
+    routes = iter_route_contexts(request.app.routes)
+    found = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return set().union(*found)
 
 
 def entry(error: FieldError, spoken: Language) -> dict[str, str]:

@@ -130,8 +130,10 @@ async def test_requests_are_asked_by_number_service_and_date(door: Door) -> None
     tomorrow, yesterday = (quote((now + timedelta(days=d)).isoformat()) for d in (1, -1))
     for query, wanted in (
         (f"service_request_id={first}", [first]),
-        (f"service_request_id={first},{second},NOTHING1", [second, first]),
+        (f"service_request_id={first},%20{second},NOTHING1", [second, first]),
+        (f"service_request_id={first}&status=closed&service_code=D14&start_date={tomorrow}", [first]),
         ("service_code=D14", [second]),
+        ("service_code=D02,%20D14", [second, first]),
         (f"start_date={yesterday}", [second, first]),
         (f"start_date={tomorrow}", []),
         (f"end_date={tomorrow}", [second, first]),
@@ -139,6 +141,10 @@ async def test_requests_are_asked_by_number_service_and_date(door: Door) -> None
     ):
         found = await look(door, f"requests.json?{query}", key)
         assert [told["service_request_id"] for told in found.body] == wanted, query
+    refused = await look(door, "requests.json?service_code=D14,D98", key)
+    assert (refused.status, refused.body) == (404, [{"code": 404, "description": "未找到: service_code"}])
+    refused = await look(door, "requests.json?start_date=x", key)
+    assert (refused.status, refused.body[0]["description"]) == (400, "query/start_date: 应为带时区的时间")
 
 
 async def test_another_portals_request_is_not_there(door: Door) -> None:
@@ -206,6 +212,33 @@ async def test_a_key_in_the_address_is_no_key(door: Door) -> None:
 async def test_another_form_of_body_is_refused_in_the_standards_shape(door: Door) -> None:
     refused = await send(door, REPORT, await key_of(door), **{"content-type": "application/json"})
     assert (refused.status, refused.body[0]["code"]) == (415, 415)
+
+
+async def test_whatever_is_asked_below_the_prefix_is_refused_in_the_standards_shape(door: Door) -> None:
+    for method, path, status in (
+        ("GET", "requests.xml", 404),
+        ("GET", "tokens/1.json", 404),
+        ("GET", "requests/%00.json", 400),
+        ("DELETE", "requests.json", 405),
+    ):
+        refused = await door.ask(method, f"{BASE}/{path}")
+        assert (refused.status, [told["code"] for told in refused.body]) == (status, [status]), path
+    assert refused.headers["allow"] == "GET, POST"
+
+
+async def test_a_form_that_cannot_be_read_or_says_a_thing_twice_is_refused(door: Door) -> None:
+    key = await key_of(door)
+    torn = urlencode(REPORT, encoding="gbk").encode()
+    for body in (torn, urlencode([*REPORT.items(), ("service_code", "D01")]).encode()):
+        refused = await door.ask(
+            "POST",
+            f"{BASE}/requests.json",
+            body,
+            headers={"authorization": f"Bearer {key}", "content-type": FORM},
+        )
+        assert (refused.status, refused.body[0]["code"]) == (400, 400)
+    assert refused.body == [{"code": 400, "description": "service_code: 重复"}]
+    assert await door.rows("select * from intake_case") == []
 
 
 async def test_a_repeated_report_with_a_key_of_its_own_is_one_case(door: Door) -> None:

@@ -113,7 +113,7 @@ async def test_unknown_paths_and_verbs_are_problems(wire: Wire) -> None:
     assert "13800000001" not in str(body)
     status, body, answer = await wire.ask("PUT", "/v1/things", "{}", content_type="application/json")
     assert (status, body["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["allow"].split(", ")) <= {"GET", "POST"}
+    assert answer.headers["allow"] == "GET, POST"
     assert (await wire.ask("GET", "/v1/things/", **wire.operator))[0] in (404, 422)
     assert (await wire.ask("DELETE", "/livez"))[1]["code"] == "method_not_allowed"
 

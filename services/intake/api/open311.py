@@ -1,13 +1,10 @@
 """Open311 GeoReport v2, JSON alone (http://wiki.open311.org/GeoReport_v2/), for portals that speak it."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Query
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,12 +13,13 @@ from libs.web.answers import json
 from libs.web.asgi import received_at
 from libs.web.auth import Entrance, bearer, channel, open_to_all
 from libs.web.body import FORMS, media_of
-from libs.web.errors import NotFound, Refusal
+from libs.web.errors import FieldError, Invalid, NotFound, Refusal
+from libs.web.fieldfaults import Language, pointer, twice
 from libs.web.principal import Principal
-from libs.web.problems import entry, language_of, told
+from libs.web.problems import WordedRoute, entry
 from libs.web.refusals import UnsupportedMedia
 from services.intake.api.common import command_of, desk_of
-from services.intake.domain.georeport import Report, Status, is_service, services
+from services.intake.domain.georeport import Report, Status, is_service, listed, services
 from services.intake.domain.portal import READ
 from services.intake.domain.statement import Instant
 from services.intake.handlers import georeport
@@ -38,27 +36,33 @@ class KeyInForm(Entrance):
     """The key stands in the header or, as the standard has it, in the form; never in the address (G21)."""
 
     async def credential(self, request: Request) -> str:
-        """What the caller shows; raises UnsupportedMedia for a body that is no form."""
+        """What the caller shows; raises UnsupportedMedia for a body that is no form, Invalid for a field that
+        stands in it twice."""
         if media_of(request) not in FORMS:
             raise UnsupportedMedia("send_a_form")
-        key = bearer(request) or (await request.form()).get("api_key")
+        form = await request.form()
+        if (name := twice(name for name, _ in form.multi_items())) is not None:
+            raise Invalid(errors=[FieldError(pointer((name,)), "twice")])
+        key = bearer(request) or form.get("api_key")
         return key if isinstance(key, str) else ""
 
 
-class GeoReportRoute(APIRoute):
+class GeoReportRoute(WordedRoute):
     """A route whose refusals are of the standard's shape: a list of code and description."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, its refusals translated."""
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (Refusal, HTTPException, RequestValidationError) as error:
-                return _refused(request, error)
-
-        return answered
+    @staticmethod
+    def wording(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | None = None) -> Response:
+        """One entry for each fault, else one for the whole."""
+        status = STATUSES.get(refusal.status, refusal.status)
+        title = refusal.title.en if spoken == "en" else refusal.title.zh
+        faults = [entry(fault, spoken) for fault in refusal.errors]
+        texts = [": ".join(filter(None, (fault["pointer"].strip("/"), fault["detail"]))) for fault in faults]
+        whole = ": ".join(filter(None, (title, fieldtexts.worded(refusal.detail, spoken))))
+        answer = json([{"code": status, "description": text} for text in texts or [whole]], status)
+        answer.headers.update(headers or {})
+        if refusal.retry_after is not None:
+            answer.headers["retry-after"] = str(refusal.retry_after)
+        return answer
 
 
 _REFUSAL: Final = {
@@ -118,15 +122,19 @@ async def list_requests(
     end_date: Instant | None = None,
     status: Annotated[str | None, Query(pattern=r"^(open|closed)(,(open|closed))?$")] = None,
 ) -> Response:
-    """The key's own requests, newest first."""
+    """The key's own requests, newest first; numbers, where some are given, go before all other criteria."""
     _check_own(caller, jurisdiction_id)
+    if ids := listed(service_request_id):
+        return json(await georeport.requests(desk_of(request), caller, received_at(request), ids=ids))
+    codes = listed(service_code)
+    if not all(is_service(code, desk_of(request).known) for code in codes):
+        raise NotFound("service_code")
     statuses: list[Status] = [one for one in ("open", "closed") if one in (status or "").split(",")]
     found = await georeport.requests(
         desk_of(request),
         caller,
         received_at(request),
-        ids=service_request_id.split(",") if service_request_id else None,
-        service_code=service_code,
+        service_codes=codes,
         start=start_date,
         end=end_date,
         statuses=statuses,
@@ -154,15 +162,3 @@ async def _check_known(request: Request, district: str | None) -> None:
 def _check_own(caller: Principal, district: str | None) -> None:
     if district is not None and not caller.covers(district):
         raise NotFound("jurisdiction_id")
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    spoken = language_of(request.scope)
-    refusal = told(request, error, spoken)
-    status = STATUSES.get(refusal.status, refusal.status)
-    title = refusal.title.en if spoken == "en" else refusal.title.zh
-    faults = [entry(fault, spoken) for fault in refusal.errors]
-    texts = [": ".join(filter(None, (fault["pointer"].strip("/"), fault["detail"]))) for fault in faults]
-    listed = texts or [": ".join(filter(None, (title, fieldtexts.worded(refusal.detail, spoken))))]
-    headers = {"retry_after": str(refusal.retry_after)} if refusal.retry_after is not None else {}
-    return json([{"code": status, "description": text} for text in listed], status, **headers)

@@ -5,13 +5,23 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.clocks.calendar import instant
 from services.intake.domain.case import Case
 from services.intake.domain.reference import Reference
-from services.intake.domain.statement import Applicant, Code, Line, Narrative, Phone, Place, Said, Statement
+from services.intake.domain.statement import (
+    CLEANED,
+    Applicant,
+    Code,
+    Line,
+    Narrative,
+    Phone,
+    Place,
+    Said,
+    Statement,
+)
 
 MOST: Final = 1_000
 """Requests in one list, and `WINDOW_DAYS` the days it goes back when no date is named: the standard's own
@@ -43,10 +53,9 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 
 
-def _short(address: str) -> str:
-    if len(address) > 160:  # its coordinates follow it in the same field
-        raise PydanticCustomError("string_too_long", "at most 160 characters")
-    return address
+Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=160), CLEANED]
+"""Its coordinates follow it in the same field."""
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=90), CLEANED]
 
 
 class Report(Said):
@@ -58,9 +67,9 @@ class Report(Said):
     description: Narrative | None = None
     lat: Latitude | None = None
     long: Longitude | None = None
-    address_string: Annotated[Line, AfterValidator(_short)] | None = None
-    first_name: Annotated[Line, Field(max_length=90)] | None = None
-    last_name: Annotated[Line, Field(max_length=90)] | None = None
+    address_string: Address | None = None
+    first_name: Name | None = None
+    last_name: Name | None = None
     phone: Phone | None = None
     email: Line | None = None
     device_id: Line | None = None
@@ -107,6 +116,11 @@ def _name(report: Report) -> str | None:
     if _WESTERN.search(first + last):
         return f"{first} {last}".strip()
     return f"{last}{first}" or None
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(one for part in (text or "").split(",") if (one := part.strip()))
 
 
 def is_service(code: str, known: Reference) -> bool:

@@ -7,7 +7,7 @@ an unknown field is an error, not a loss.
 
 from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -36,11 +36,15 @@ EARLIEST = 1900
 """The year before which no date lies that a living person tells of."""
 
 
-def _cleaned(text: str) -> str:
+def _cleaned(text: object) -> object:
     try:
-        return clean(text)
+        return clean(text) if isinstance(text, str) else text
     except Unprintable:
         raise PydanticCustomError("unprintable", "control characters are not accepted") from None
+
+
+CLEANED: Final = BeforeValidator(_cleaned)
+"""Before its length is looked at, which composing may add to."""
 
 
 def _seen(text: str) -> str:
@@ -49,11 +53,17 @@ def _seen(text: str) -> str:
     return text
 
 
-def _iso(value: object) -> object:
-    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970."""
-    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
-        return value
-    raise PydanticCustomError("date_type", "must be a date or time as ISO 8601 writes it")
+def _iso(told_as: str) -> BeforeValidator:
+    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970.
+    `told_as`: the code that says what would be right."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
+            return value
+        words = "must be a date or time as ISO 8601 writes it"
+        raise PydanticCustomError("date_type", words, {"told_as": told_as})
+
+    return BeforeValidator(checked)
 
 
 def _credible(day: D) -> D:
@@ -68,16 +78,16 @@ def _text(most: int, least: int = 0) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
 
 
-Code = Annotated[str, _text(64, 1), AfterValidator(_cleaned)]
-Line = Annotated[str, _text(200), AfterValidator(_cleaned)]
-Paragraph = Annotated[str, _text(2_000), AfterValidator(_cleaned)]
-Narrative = Annotated[str, _text(20_000, 1), AfterValidator(_cleaned), AfterValidator(_seen)]
-Reason = Annotated[str, _text(2_000, 1), AfterValidator(_cleaned), AfterValidator(_seen)]
+Code = Annotated[str, _text(64, 1), CLEANED]
+Line = Annotated[str, _text(200), CLEANED]
+Paragraph = Annotated[str, _text(2_000), CLEANED]
+Narrative = Annotated[str, _text(20_000, 1), CLEANED, AfterValidator(_seen)]
+Reason = Annotated[str, _text(2_000, 1), CLEANED, AfterValidator(_seen)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
-Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_credible)]
-Phone = Annotated[str, _text(40), AfterValidator(_cleaned)]
+Day = Annotated[date, _iso("date_type"), AfterValidator(_credible)]
+Instant = Annotated[AwareDatetime, _iso("datetime_type"), AfterValidator(_credible)]
+Phone = Annotated[str, _text(40), CLEANED]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
 Headcount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Lack = Literal["kind", "grid", "decision", "identity", "quarantine"]
@@ -251,7 +261,7 @@ class Objection(Said):
 class Reveal(Said):
     """The body of `POST …/reveal`: what the personal data is needed for."""
 
-    purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+    purpose: Annotated[str, _text(200, 2), CLEANED]
 
 
 class Erasure(Said):
@@ -277,8 +287,8 @@ class HoldChange(Said):
 class PersonFile(Said):
     """The body of `POST /v1/persons/file`: the applicant's present number, and what the file is for."""
 
-    phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)]
-    purpose: Annotated[str, _text(200, 2), AfterValidator(_cleaned)]
+    phone: Annotated[str, _text(40, 4), CLEANED]
+    purpose: Annotated[str, _text(200, 2), CLEANED]
 
 
 class Draft(Said):
@@ -295,8 +305,8 @@ class Draft(Said):
 class Criteria(Said):
     """Which cases are looked for: personal data never stands in a URL (G21)."""
 
-    q: Annotated[str, _text(100, 1), AfterValidator(_cleaned)] | None = None
-    phone: Annotated[str, _text(40, 4), AfterValidator(_cleaned)] | None = None
+    q: Annotated[str, _text(100, 1), CLEANED] | None = None
+    phone: Annotated[str, _text(40, 4), CLEANED] | None = None
     state: Code | None = None
     kind: Code | None = None
     category: Code | None = None

@@ -56,6 +56,7 @@ class Query:
     state: str | None = None
     kind: str | None = None
     category: str | None = None
+    categories: tuple[str, ...] | None = None
     area: str | None = None
     flag: str | None = None
     query_code: str | None = None

@@ -39,21 +39,21 @@ async def requests(
     caller: Principal,
     now: datetime,
     *,
-    ids: Sequence[str] | None = None,
-    service_code: str | None = None,
+    ids: Sequence[str] = (),
+    service_codes: Sequence[str] = (),
     start: datetime | None = None,
     end: datetime | None = None,
     statuses: Collection[Status] = (),
 ) -> list[dict[str, Any]]:
     """The caller's own requests, the newest first, at most `MOST`; without dates those of `WINDOW_DAYS`."""
-    if ids is None and start is None:
+    if not ids and start is None:
         start = (end or now) - timedelta(days=WINDOW_DAYS)
     found = await desk.views.find(
         Query.of(
             caller,
             limit=MOST,
-            query_codes=tuple(ids) if ids is not None else None,
-            category=service_code,
+            query_codes=tuple(ids) or None,
+            categories=tuple(service_codes) or None,
             since=first_id(start) if start else None,
             after=first_id(end, timedelta(milliseconds=1)) if end else None,
             finished="closed" in statuses if len(set(statuses)) == 1 else None,

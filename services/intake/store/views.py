@@ -181,6 +181,7 @@ def _where(query: Query) -> "_Conditions":
         (_STATE if query.portal is None else _STATE_TOLD_TO_PORTALS, query.state),
         ("c.kind = {}", query.kind),
         ("c.category = {}", query.category),
+        ("c.category = any({})", query.categories),
         ("starts_with(c.grid, {})", query.area),
         ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
         ("c.query_code = {}", query.query_code),

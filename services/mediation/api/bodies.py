@@ -32,11 +32,17 @@ EARLIEST = 2000
 """The year before which nothing happened that is handled here."""
 
 
-def _iso(value: object) -> object:
-    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970."""
-    if isinstance(value, str) and value[4:5] == "-":
-        return value
-    raise PydanticCustomError("date_type", "must be a date or time as ISO 8601 writes it")
+def _iso(told_as: str) -> BeforeValidator:
+    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970.
+    `told_as`: the code that says what would be right."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, str) and value[4:5] == "-":
+            return value
+        words = "must be a date or time as ISO 8601 writes it"
+        raise PydanticCustomError("date_type", words, {"told_as": told_as})
+
+    return BeforeValidator(checked)
 
 
 def _credible(told: T) -> T:
@@ -59,8 +65,8 @@ OrgId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Line = Annotated[str, _text(200)]
 Paragraph = Annotated[str, _text(2_000)]
 Record = Annotated[str, _text(20_000)]
-Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_credible)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_iso)]
+Day = Annotated[date, _iso("date_type"), AfterValidator(_credible)]
+Moment = Annotated[AwareDatetime, _iso("datetime_type")]
 Instant = Annotated[Moment, AfterValidator(_credible)]
 Mode = Literal["clinic", "call-out", "house-call", "phone", "online"]
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from libs.web.fieldfaults import field_error
 from services.intake.domain.georeport import (
     Report,
     is_service,
+    listed,
     services,
     statement_of,
     told_as_request,
@@ -84,6 +86,18 @@ def test_a_report_that_cannot_be_taken(fields: dict[str, Any]) -> None:
 def test_what_is_not_kept_is_listed() -> None:
     assert report().dropped() == []
     assert report(email="a@example.org", account_id="7").dropped() == ["email", "account_id"]
+
+
+def test_a_list_is_divided_by_commas() -> None:
+    assert listed("AB12CD34, EF56GH78,,") == ("AB12CD34", "EF56GH78")
+    assert listed(None) == listed(" ,") == ()
+
+
+def test_what_is_too_long_is_told_its_limit() -> None:
+    with pytest.raises(ValidationError) as refused:
+        report(address_string="弄" * 161, first_name="明" * 91)
+    told = [field_error(fault, "en").detail for fault in refused.value.errors()]
+    assert told == ["at most 160 characters", "at most 90 characters"]
 
 
 @pytest.mark.parametrize(

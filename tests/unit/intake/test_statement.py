@@ -121,6 +121,11 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(check_faults(kind="XXX", mode="telepathy", happened_on="2026-03-03")) == 3
 
 
+def test_a_length_is_that_of_the_text_that_is_kept() -> None:
+    two_when_composed = "\u0958"
+    assert faults(narrative=two_when_composed * 10_001) == [("narrative", "string_too_long")]
+
+
 def test_today_is_the_local_day() -> None:
     late = NOW.replace(hour=17)  # 01:00 of the next local day
     check(said(happened_on="2026-03-03"), known(), late)
