@@ -32,11 +32,11 @@ def encode(name: str, *place: str | int | UUID | datetime) -> str:
     return urlsafe_b64encode(orjson.dumps([_VERSION, name, *place])).rstrip(b"=").decode()
 
 
-def decode(name: str, after: str | None, *types: type) -> tuple[Any, ...] | None:
+def decode(name: str, after: str | None, *types: type, at: str = "/query/after") -> tuple[Any, ...] | None:
     """The columns of a mark, of the given types (`str`, `int`, `UUID`, `datetime`); None for the first page.
 
-    A mark of another list, another version or other types is 422. It is not signed: it only moves within what
-    the caller may see anyway, since every query carries that predicate itself.
+    A mark of another list, another version or other types is 422; `at` is where it stands. It is not signed:
+    it only moves within what the caller may see anyway, since every query carries that predicate itself.
     """
     if after is None:
         return None
@@ -46,7 +46,7 @@ def decode(name: str, after: str | None, *types: type) -> tuple[Any, ...] | None
             return tuple(_typed(value, kind) for value, kind in zip(place, types, strict=True))
     except (ValueError, TypeError):
         pass  # told below, the same for every kind of garbage
-    raise Invalid(errors=[FieldError("/query/after", "malformed_cursor")])
+    raise Invalid(errors=[FieldError(at, "malformed_cursor")])
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -35,6 +35,7 @@ async def nothing_was_kept(door: Door) -> bool:
         (b"", 422, "invalid"),
         (b'{"channel": "phone", "narrative": "\\ud800"}', 400, "malformed_json"),
         (b'{"channel": "phone", "narrative": "a\\u0000b"}', 422, "invalid"),
+        (b'{"channel": "phone", "narrative": "x", "flags": ["VIOLENCE"], "flags": []}', 422, "invalid"),
         (
             json.dumps({"channel": "phone", "narrative": "长" * 350_000}, ensure_ascii=False).encode(),
             413,
@@ -42,7 +43,7 @@ async def nothing_was_kept(door: Door) -> bool:
         ),
         (json.dumps({"channel": "phone", "narrative": "长" * 20_001}).encode(), 422, "invalid"),
     ],
-    ids=["torn", "list", "empty", "surrogate", "null_byte", "one_megabyte", "too_long"],
+    ids=["torn", "list", "empty", "surrogate", "null_byte", "twice", "one_megabyte", "too_long"],
 )
 async def test_a_body_that_cannot_be_taken(door: Door, body: bytes, status: int, code: str) -> None:
     answer = await door.post("/v1/cases", body)
@@ -255,6 +256,7 @@ async def test_a_case_that_is_not_there(door: Door, path: str) -> None:
         "after=nonsense",
         "area=12",
         "needs=sleep",
+        "kind=XXX",
         "phone=13800000001",
         "q=x",
     ],

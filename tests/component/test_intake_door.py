@@ -205,8 +205,9 @@ async def test_a_case_is_found_by_the_phone_of_its_applicant(door: Door) -> None
         found = await door.post("/v1/cases/search", {"phone": phone}, headers={"idempotency-key": ""})
         expected = [] if "１" in phone else [second.body["case_id"], first]
         assert [item["case_id"] for item in found.body["items"]] == expected, phone
-    refused = await door.post("/v1/cases/search", {"phone": "12345"})
-    assert (refused.status, refused.body["errors"][0]["pointer"]) == (422, "/phone")
+    for field, value in (("phone", "12345"), ("after", "abc"), ("state", "xyz")):
+        refused = await door.post("/v1/cases/search", {field: value})
+        assert (refused.status, refused.body["errors"][0]["pointer"]) == (422, f"/{field}")
 
 
 async def test_lists_go_back_in_time_page_by_page(door: Door) -> None:
@@ -227,6 +228,7 @@ async def test_lists_go_back_in_time_page_by_page(door: Door) -> None:
         ("state=accepted", {"dispute"}),
         ("kind=DIS", {"dispute"}),
         ("category=D10", {"dispute"}),
+        ("area=990101", {"dispute", "danger", "named", "bare"}),
         ("area=990101001", {"dispute", "danger"}),
         ("area=99010100100203", {"dispute"}),
         ("flag=VIOLENCE", {"danger"}),

@@ -150,6 +150,7 @@ async def enough(asked: list[Query]) -> bool:
         ({"limit": 5}, "/limit"),
         ({"area": "12"}, "/area"),
         ({"phone": "12345"}, "/phone"),
+        ({"flag": "nope"}, "/flag"),
         ({"q": "一"}, "/q"),
         ({"registered_from": "2026-03-02", "registered_to": "2026-03-01"}, "/registered_to"),
     ],

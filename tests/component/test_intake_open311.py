@@ -120,6 +120,8 @@ async def test_a_request_is_closed_when_nobody_works_on_it(door: Door) -> None:
         "insert into closing (case_id, version, closed) select case_id, 1, true from intake_case"
     )
     assert (await look(door, "requests.json?status=open", key)).body == []
+    closed = (await door.get("/v1/cases?state=closed")).body["items"]
+    assert [told["query_code"] for told in closed] == numbers[::-1]
 
 
 async def test_requests_are_asked_by_number_service_and_date(door: Door) -> None:

@@ -45,6 +45,7 @@ from services.intake.domain.statement import (
     Ruling,
     Search,
     Statement,
+    check_codes,
     check_days,
 )
 from services.intake.handlers import (
@@ -103,7 +104,7 @@ async def list_cases(
         "registered_to": registered_to,
     }
     check_days(registered_from, registered_to, "/query")
-    return await _page(desk_of(request), caller, limit, after, criteria)
+    return await _page(desk_of(request), caller, limit, after, criteria, at="/query")
 
 
 @router.post("/search")
@@ -245,9 +246,11 @@ async def _page(
     after: str | None,
     criteria: dict[str, Any],
     text: str | None = None,
+    at: str = "",
 ) -> Response:
     reading.check_criteria(caller, flag=criteria.get("flag"), needs=criteria.get("needs"))
-    begin = paging.decode(CASES, after, UUID)
+    check_codes(criteria, desk.known, at)
+    begin = paging.decode(CASES, after, UUID, at=f"{at}/after")
     wanted = Wanted.of(caller, limit=limit, after=begin[0] if begin else None, **criteria)
     items, last = await searching.look(desk, text, wanted)
     return json(paging.page(items, paging.encode(CASES, str(last)) if last else None))

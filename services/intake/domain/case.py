@@ -7,7 +7,7 @@ there is no second copy of them to drift. What a person said is sealed and never
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from libs.clocks.calendar import instant
@@ -20,6 +20,9 @@ from services.intake.domain.flags import FlagRules
 
 Stage = Literal["registered", "accepted", "refused", "forwarded", "merged", "withdrawn", "erased"]
 
+CLOSED: Final = "closed"
+STATES: Final = frozenset({*get_args(Stage), CLOSED})
+"""What `Case.state` may be."""
 FINISHED: Final[frozenset[Stage]] = frozenset({"refused", "forwarded", "merged", "withdrawn"})
 """Stages in which nobody here works on the matter; an accepted one is finished when mediation closed it."""
 
@@ -175,7 +178,7 @@ class Case:
     @property
     def state(self) -> str:
         """Where it stands, as a refusal tells it: closed where mediation has closed it."""
-        return "closed" if self.closed else self.stage
+        return CLOSED if self.closed else self.stage
 
     def with_facts(self, **changes: Any) -> "Case":
         """The case with some of its codes changed."""

@@ -7,7 +7,7 @@ an unknown field is an error, not a loss.
 
 from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from libs.clocks.calendar import LOCAL, in_every_zone
 from libs.web.errors import FieldError, Invalid
+from services.intake.domain.case import STATES
 from services.intake.domain.reference import Reference
 from services.intake.domain.text import Unprintable, clean, is_blank
 
@@ -356,6 +357,20 @@ def check_days(first: date | None, last: date | None, at: str = "") -> None:
     """A range of days has an end that does not come before its beginning; Invalid. `at`: where it stands."""
     if first is not None and last is not None and last < first:
         raise Invalid(errors=[FieldError(f"{at}/registered_to", "ends_before_it_begins")])
+
+
+def check_codes(criteria: Mapping[str, Any], known: Reference, at: str = "") -> None:
+    """Every code that a list is asked by is in use: a slip would look as if there were no cases. Raises
+    Invalid with all that are not; `at`: where they stand."""
+    in_use: Mapping[str, Container[str]] = {
+        "state": STATES,
+        "kind": known.kinds,
+        "category": known.categories,
+        "flag": known.flags.by_code,
+    }
+    asked = {name: code for name in in_use if (code := criteria.get(name)) is not None}
+    if unknown := [name for name, code in asked.items() if code not in in_use[name]]:
+        raise Invalid(errors=[FieldError(f"{at}/{name}", "unknown_code") for name in unknown])
 
 
 def ruling_faults(ruling: Ruling, known: Reference, at: str = "") -> Iterator[FieldError]:

@@ -14,7 +14,7 @@ from libs.privacy.audit import AuditRefused, check_detail
 from libs.tables.reading import Form
 from libs.tables.writing import Cell, writer
 from libs.web.principal import Principal
-from services.intake.domain.statement import Export
+from services.intake.domain.statement import Export, check_codes
 from services.intake.handlers.desk import Asked, Desk, Query
 from services.intake.handlers.reading import Page
 from services.intake.handlers.searching import criteria_of, look
@@ -39,7 +39,9 @@ async def export(desk: Desk, wanted: Export, caller: Principal, asked: Asked) ->
 
     Raises the refusals of the search before there is a file.
     """
-    query = Query.of(caller, limit=PAGE, **criteria_of(desk, wanted, caller.districts))
+    criteria = criteria_of(desk, wanted, caller.districts)
+    check_codes(criteria, desk.known)
+    query = Query.of(caller, limit=PAGE, **criteria)
     ask = partial(look, desk, wanted.q)
     first = await ask(query)
     told = dict(_told(wanted))

@@ -10,7 +10,7 @@ from libs.db import auditlog
 from libs.db.pool import Database
 from libs.messaging import deadlines
 from libs.privacy.audit import AuditRow
-from services.intake.domain.case import SEALED_KIND, Case, Note, first_id
+from services.intake.domain.case import CLOSED, SEALED_KIND, Case, Note, first_id
 from services.intake.domain.georeport import FINISHED
 from services.intake.domain.noting import REVEAL
 from services.intake.handlers.desk import Query
@@ -174,15 +174,16 @@ def _where(query: Query) -> "_Conditions":
         where.add("c.kind is distinct from {}", SEALED_KIND)
     if not query.open_kinds:
         where.add("c.kind = {}", SEALED_KIND)
+    as_told = query.portal is not None or query.state == CLOSED
     for sql, value in (
         ("c.portal = {}", query.portal),
         ("c.case_id < {}", query.after),
         ("c.case_id = any({})", query.case_ids),
-        (_STATE if query.portal is None else _STATE_TOLD_TO_PORTALS, query.state),
+        (_STATE_AS_TOLD if as_told else _STATE, query.state),
         ("c.kind = {}", query.kind),
         ("c.category = {}", query.category),
         ("c.category = any({})", query.categories),
-        ("starts_with(c.grid, {})", query.area),
+        ("starts_with(coalesce(c.grid, c.district), {})", query.area),
         ("c.facts -> 'flags' @> to_jsonb({}::text)", query.flag),
         ("c.query_code = {}", query.query_code),
         ("c.query_code = any({})", query.query_codes),
@@ -244,8 +245,9 @@ def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[date
 
 
 _STATE: Final = "c.state = {}"
-_STATE_TOLD_TO_PORTALS: Final = "case when x.closed_at is null then c.state else 'closed' end = {}"
-"""A portal is told that mediation closed a case (`Case.state`), staff what intake decided (`Case.stage`)."""
+_STATE_AS_TOLD: Final = "case when x.closed_at is null then c.state else 'closed' end = {}"
+"""A portal is told that mediation closed a case (`Case.state`), staff what intake decided (`Case.stage`); both
+may ask for the closed ones."""
 
 _ENDED: Final = """coalesce(x.closed_at, c.ended_at) < (
     select at from unnest({}::text[], {}::timestamptz[]) as t (kind, at) where kind = coalesce(c.kind, '')

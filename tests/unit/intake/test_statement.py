@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from libs.web.errors import FieldError, Invalid
-from services.intake.domain.statement import Statement, check
+from services.intake.domain.statement import Statement, check, check_codes
 from tests.unit.intake.build import NOW, known, said
 
 
@@ -119,6 +119,16 @@ def test_a_code_that_nobody_knows_and_a_date_to_come_are_named(
 
 def test_all_faults_are_told_at_once() -> None:
     assert len(check_faults(kind="XXX", mode="telepathy", happened_on="2026-03-03")) == 3
+
+
+def test_codes_that_a_list_is_asked_by_are_in_use() -> None:
+    asked = {"state": "xyz", "kind": "dis", "category": "nope", "flag": "nope", "area": "990199"}
+    with pytest.raises(Invalid) as refused:
+        check_codes(asked, known(), "/query")
+    assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [
+        (f"/query/{name}", "unknown_code") for name in ("state", "kind", "category", "flag")
+    ]
+    check_codes({"state": "closed", "kind": "REP", "category": "D19", "flag": "VIOLENCE"}, known())
 
 
 def test_a_length_is_that_of_the_text_that_is_kept() -> None:
