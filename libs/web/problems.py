@@ -154,15 +154,21 @@ def wording_of(scope: Scope) -> Wording:
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
-    """The exception handler of the application; refusals above a limit are counted."""
+    """The exception handler of the application."""
     spoken = language_of(request.scope)
     headers = error.headers if isinstance(error, HTTPException) else None
-    refusal = refusal_of(error, spoken)
+    refusal = told(request, error, spoken)
     if refusal.status == 405:
         headers = {"allow": ", ".join(sorted(_methods(request)))}
+    return wording_of(request.scope)(refusal, spoken, headers)
+
+
+def told(request: Request, error: Exception, spoken: Language) -> Refusal:
+    """The refusal that an exception means, those above a limit counted."""
+    refusal = refusal_of(error, spoken)
     if refusal.status == 429:
         request.app.state.edge.metrics.rate_refusals.labels(refusal.code).inc()
-    return wording_of(request.scope)(refusal, spoken, headers)
+    return refusal
 
 
 def _methods(request: Request) -> set[str]:

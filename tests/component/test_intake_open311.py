@@ -1,7 +1,7 @@
 """Open311 GeoReport v2 at intake's doors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -128,7 +128,7 @@ async def test_requests_are_asked_by_number_service_and_date(door: Door) -> None
     key = await key_of(door)
     first = (await send(door, REPORT, key)).body[0]["service_request_id"]
     second = (await send(door, REPORT | {"service_code": "D14"}, key)).body[0]["service_request_id"]
-    now = datetime.now(UTC)  # ids carry the machine's time
+    now = door.clock.now()
     tomorrow, yesterday = (quote((now + timedelta(days=d)).isoformat()) for d in (1, -1))
     for query, wanted in (
         (f"service_request_id={first}", [first]),

@@ -246,8 +246,8 @@ def _by_kind(ended: Mapping[str | None, datetime]) -> tuple[list[str], list[date
 
 _STATE: Final = "c.state = {}"
 _STATE_AS_TOLD: Final = "case when x.closed_at is null then c.state else 'closed' end = {}"
-"""A portal is told that mediation closed a case (`Case.state`), staff what intake decided (`Case.stage`); both
-may ask for the closed ones."""
+"""A portal is told that mediation closed a case (`Case.state`), staff what intake decided (`Case.stage`);
+both may ask for the closed ones."""
 
 _ENDED: Final = """coalesce(x.closed_at, c.ended_at) < (
     select at from unnest({}::text[], {}::timestamptz[]) as t (kind, at) where kind = coalesce(c.kind, '')
