@@ -112,6 +112,15 @@ async def test_refused_rows_of_a_workbook_come_back_as_a_workbook(desk: Desk) ->
     assert (await desk.table("xlsx", told["error_file"]))[1][-1] == "人数：不得小于 1"
 
 
+async def test_cells_beyond_the_headings_are_not_lost_and_never_taken_without(desk: Desk) -> None:
+    told = await desk.taken("诉求内容\n楼上吵,很烦,三个月\n".encode())
+    for _ in range(2):
+        assert (told["taken"], told["refused"]) == (0, 1)
+        _, file, _ = await desk.fetch("GET", told["error_file"])
+        assert cells("csv", file)[1] == ("楼上吵", "超出表头的内容", "很烦", "三个月")
+        told = await desk.taken(file + b"\r\n")
+
+
 async def test_what_only_the_taking_shows_is_told_too(desk: Desk) -> None:
     first = await desk.door.register(external_ref="2026-1")
     told = await desk.taken(

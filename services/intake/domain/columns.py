@@ -185,9 +185,10 @@ class Layout:
         return tuple(column.heading for column in self.columns if column)
 
     def kept(self, row: Row) -> tuple[str, ...]:
-        """The row's cells below `headings`."""
+        """The row's cells below `headings`, then those beyond all headings."""
         cells = (*row.cells, *[""] * (len(self.columns) - len(row.cells)))
-        return tuple(cell for cell, column in zip(cells, self.columns, strict=False) if column)
+        below = (cell for cell, column in zip(cells, self.columns, strict=False) if column)
+        return (*below, *cells[len(self.columns) :])
 
     def said(self, row: Row) -> Statement:
         """What the row says. Raises Invalid with every fault of it, in Chinese, at the pointers of the
@@ -218,7 +219,7 @@ class Layout:
             told = (field_error(each, "zh") for each in error.errors(include_input=False, include_url=False))
             faults += [fault for fault in told if fault.pointer not in known]
         if faults:
-            raise Invalid(errors=faults)
+            raise Invalid(errors=list(dict.fromkeys(faults)))
         return statement
 
 

@@ -106,7 +106,8 @@ def template(desk: Desk, form: Form) -> bytes:
 async def _error_file(
     desk: Desk, told: Import, headings: Sequence[str], key: FileKey | None
 ) -> AsyncIterator[bytes]:
-    made = writer(told.form, SHEET)
+    """Cells beyond all headings stay so, behind the reasons: sent again as it is, a row is refused again."""
+    made, width = writer(told.form, SHEET), len(headings)
     yield made.rows([[*headings, REASON]])
     after = 0
     while key and (found := await desk.imports.faults(told.import_id, after, AT_ONCE)):
@@ -114,6 +115,6 @@ async def _error_file(
         rows = []
         for row in found:
             cells = orjson.loads(key.open("import_fault", told.import_id, row.number, row.content))
-            rows.append([*cells, reason(row.faults)])
+            rows.append([*cells[:width], reason(row.faults), *cells[width:]])
         yield made.rows(rows)
     yield made.end()
