@@ -8,8 +8,9 @@ from typing import Final
 _RUN: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that a spreadsheet program takes for a formula, behind any apostrophes."""
 
-_EXACT: Final = 10**15
-"""Spreadsheet programs keep 15 digits of a number and put zeros for the rest."""
+_DIGITS: Final = 15
+"""Spreadsheet programs keep so many digits of a number and put zeros for the rest."""
+_EXACT: Final = 10**_DIGITS
 
 
 def harmless(text: str) -> str:
@@ -39,7 +40,7 @@ def as_text(value: object) -> str:
         case int() | float():
             if not abs(value) < _EXACT:
                 raise DigitsLost
-            return str(int(value)) if value == int(value) else f"{Decimal(repr(value)):f}"
+            return str(int(value)) if value == int(value) else f"{Decimal(f'{value:.{_DIGITS}g}'):f}"
         case datetime():
             at_midnight = value.time() == time()
             return value.date().isoformat() if at_midnight else value.isoformat(" ")

@@ -11,6 +11,8 @@ from libs.tables.limits import Limits
 
 _PIECE: Final = 2**20
 
+_GB18030_MARK: Final = "\ufeff".encode("gb18030")
+
 
 def read(file: BinaryIO, limits: Limits) -> Iterator[tuple[int, list[object]]]:
     """Every row with its number from 1. Raises BadTable: `not_text`, `malformed` (quotes), `row_too_long`."""
@@ -35,7 +37,8 @@ def read(file: BinaryIO, limits: Limits) -> Iterator[tuple[int, list[object]]]:
 
 
 def _encoding(file: BinaryIO) -> str:
-    """What the whole file can be read in: a text of Chinese in GB18030 is hardly ever UTF-8 by chance."""
+    """What the whole file can be read in, from behind the mark that GB18030 may begin with: a text of Chinese
+    in GB18030 is hardly ever UTF-8 by chance."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     found = "utf-8-sig"
     try:
@@ -45,6 +48,8 @@ def _encoding(file: BinaryIO) -> str:
     except UnicodeDecodeError:
         found = "gb18030"
     file.seek(0)
+    if found == "gb18030" and file.read(len(_GB18030_MARK)) != _GB18030_MARK:
+        file.seek(0)
     return found
 
 

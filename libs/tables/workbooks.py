@@ -73,7 +73,7 @@ class _Scan:
         self._depth = 0
         self._is_sheet = False
         self._row = self._column = 0
-        self._formula = self._shown = False
+        self._formula = self._shown = self._is_text = False
         self._parser = expat.ParserCreate()
 
     def part(self, name: str, content: Any) -> None:
@@ -111,10 +111,14 @@ class _Scan:
         elif local == "c":
             self._column += 1
             self._formula = self._shown = False
+            self._is_text = attributes.get("t") == "str"
             if (place := attributes.get("r")) is not None:
                 self._row, self._column = _place(place)
+            if attributes.get("t") == "e":  # the library would show nothing in its place
+                raise BadTable("cell_error", self._row, self._column)
         elif local in ("v", "is"):
             if self._formula:
+                self._shown = self._is_text  # a text may be empty
                 self._parser.CharacterDataHandler = self._text
             if self._column > self._limits.columns:
                 raise BadTable("too_many_columns", self._row)

@@ -77,6 +77,10 @@ _TEXTS: dict[str, Title] = {
     "too_many_rows": Title("行数过多：请分成几个文件", "too many rows: send several files"),
     "unpacks_too_large": Title("解压后过大", "too large when it is unpacked"),
     "no_workbook": Title("不是完好的 XLSX 工作簿", "no sound XLSX workbook"),
+    "cell_error": Title(
+        "单元格是错误值（如 #N/A、#DIV/0!）：请更正后再发送",
+        "a cell holds an error (such as #N/A): correct it and send the file again",
+    ),
     "formula_without_value": Title(
         "公式没有算出的值：请用表格程序打开、保存后再发送",
         "a formula without its value: open and save the file in a spreadsheet program first",

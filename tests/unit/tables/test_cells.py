@@ -37,6 +37,8 @@ def test_whatever_was_made_harmless_is_read_back_as_it_was(text: str) -> None:
         (18600.5, "18600.5"),
         (-3, "-3"),
         (0.0000001, "0.0000001"),
+        (3.3000000000000003, "3.3"),
+        (8.2999999999999989, "8.3"),
         (date(2026, 3, 2), "2026-03-02"),
         (datetime(2026, 3, 2), "2026-03-02"),  # noqa: DTZ001 - a spreadsheet knows no zones
         (datetime(2026, 3, 2, 10, 30), "2026-03-02 10:30:00"),  # noqa: DTZ001

@@ -21,6 +21,7 @@ READ = [("诉求内容", "姓名"), ("门前路灯不亮", "周小川")]
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_each_encoding_is_known_by_the_file_itself(encoding: str) -> None:
     assert cells("csv", TEXT.encode(encoding)) == READ
+    assert cells("csv", f"\ufeff{TEXT}".encode(encoding.removesuffix("-sig"))) == READ
 
 
 def test_characters_that_gbk_lacks_are_read_in_gb18030() -> None:
@@ -72,6 +73,8 @@ def test_a_million_columns_are_refused_by_the_first_bytes() -> None:
     with pytest.raises(BadTable) as refused:
         check_beginning("csv", (b"a," * 1_000_000)[:65_536], Limits())
     assert refused.value.errors[0].code == "too_many_columns"
+    for end in (b"\n", b"\r"):
+        check_beginning("csv", (b"a,b,c" + end) * 100, Limits(columns=3))
 
 
 @pytest.mark.parametrize("begin", [b"PK\x03\x04", b"%PDF-1.7", b"\xd0\xcf\x11\xe0", b"a\x00b"])

@@ -47,6 +47,16 @@ def test_a_formula_is_the_text_that_was_last_shown_and_never_computed() -> None:
     assert why("xlsx", workbook(["a"], ["=1+1"])) == ("/rows/2", "formula_without_value")
 
 
+def test_a_formula_may_show_an_empty_text() -> None:
+    row = '<row r="1"><c r="A1"><v>7</v></c><c r="B1" t="str"><f>IF(1,"","")</f><v></v></c></row>'
+    assert cells("xlsx", with_sheet(f"<sheetData>{row}</sheetData>")) == [("7",)]
+
+
+def test_a_cell_that_shows_an_error_is_no_blank_one() -> None:
+    row = '<row r="2"><c r="B2" t="e"><v>#DIV/0!</v></c></row>'
+    assert why("xlsx", with_sheet(f"<sheetData>{row}</sheetData>")) == ("/rows/2/columns/2", "cell_error")
+
+
 def test_only_the_first_sheet_is_read() -> None:
     import openpyxl
 
