@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +16,7 @@ from libs.db.pool import Database
 from libs.runtime.loops import Pulse
 from libs.tables.limits import Limits
 from services.intake.handlers import import_worker
+from services.intake.handlers.import_worker import Sheet
 from tests.component.intake_door import opened
 from tests.component.intake_files import CSV, HEADINGS, XLSX, Desk, csv_file, row, xlsx_file
 from tests.unit.tables.build import cells, packed, parts_of
@@ -110,6 +114,26 @@ async def test_refused_rows_of_a_workbook_come_back_as_a_workbook(desk: Desk) ->
     _, _, headers = await desk.fetch("GET", told["error_file"])
     assert headers["content-type"] == XLSX
     assert (await desk.table("xlsx", told["error_file"]))[1][-1] == "人数：不得小于 1"
+
+
+async def test_a_file_that_is_long_to_read_is_left_to_its_worker(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports, read = desk.door.desk.imports, Sheet.of
+
+    def slowly(*arguments: Any) -> Sheet:
+        time.sleep(1.0)
+        return read(*arguments)
+
+    monkeypatch.setattr(imports, "_lease", 0.4)
+    monkeypatch.setattr(import_worker, "RENEWED_EVERY", 0.1)
+    monkeypatch.setattr(Sheet, "of", slowly)
+    answer = await desk.send(csv_file(row(1)))
+    working = asyncio.create_task(desk.work())
+    await asyncio.sleep(0.8)
+    assert await imports.lease(uuid4()) is None
+    await working
+    assert (await desk.told(answer))["taken"] == 1
 
 
 async def test_cells_beyond_the_headings_are_not_lost_and_never_taken_without(desk: Desk) -> None:

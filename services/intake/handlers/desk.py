@@ -231,6 +231,9 @@ class Imports(Protocol):
     def parts(self, job: Job) -> AsyncIterator[bytes]:
         """The parts of its file, opened, in order."""
 
+    async def renew(self, job: Job) -> None:
+        """The worker still has it in hand."""
+
     async def checked(self, job: Job, rows: int, faulty: Sequence[Faulty]) -> None:
         """So many more rows were checked."""
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import structlog
@@ -29,9 +29,13 @@ from services.intake.handlers.registering import registration, rehearse
 
 LOOK: Final = 1.0
 """Seconds between looks for an import that waits."""
+RENEWED_EVERY: Final = 3.0
+"""Seconds between signs that an import is in hand while a thread reads its file."""
 TIDY: Final = 600.0
 """Seconds between looks for what is kept too long."""
 CHECKED_AT_ONCE, TAKEN_AT_ONCE = 200, 100
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -96,26 +100,34 @@ class Importer:
             file.write(part)
             pulse.beat()
         if job.told.state == "checking":
-            sheet = await asyncio.to_thread(Sheet.of, job.told.form, file, self._limits)
+            sheet = await self._apart(job, pulse, Sheet.of, job.told.form, file, self._limits)
             await self._check(job, sheet, pulse)
             if not pulse.stopping:
                 job = await imports.all_checked(job, sheet.layout.headings)
         if not pulse.stopping:
-            sheet = await asyncio.to_thread(Sheet.of, job.told.form, file, self._limits)
+            sheet = await self._apart(job, pulse, Sheet.of, job.told.form, file, self._limits)
             await self._take(job, sheet, pulse)
         if pulse.stopping:
             await imports.release(job)
         else:
             await imports.finish(job)
 
+    async def _apart(self, job: Job, pulse: Pulse, call: Callable[..., T], *arguments: Any) -> T:
+        """What takes long, in a thread; meanwhile the import stays this worker's. Raises LeaseLost."""
+        working = asyncio.create_task(asyncio.to_thread(call, *arguments))
+        while not (await asyncio.wait({working}, timeout=RENEWED_EVERY))[0]:
+            await self._desk.imports.renew(job)
+            pulse.beat()
+        return working.result()
+
     async def _check(self, job: Job, sheet: Sheet, pulse: Pulse) -> None:
         places = await self._desk.places.current()
         rows = islice(sheet.rows, job.told.checked, None)
         while not pulse.stopping:
-            batch = await asyncio.to_thread(list, islice(rows, CHECKED_AT_ONCE))
+            batch: list[Row] = await self._apart(job, pulse, list, islice(rows, CHECKED_AT_ONCE))
             if not batch:
                 return
-            faulty = await asyncio.to_thread(self._faulty, job, sheet.layout, batch, places)
+            faulty = await self._apart(job, pulse, self._faulty, job, sheet.layout, batch, places)
             await self._desk.imports.checked(job, len(batch), faulty)
             pulse.beat()
 
@@ -135,14 +147,14 @@ class Importer:
         refused = await self._desk.imports.refused_rows(job)
         rows = (row for row in sheet.rows if row.number > job.upto and row.number not in refused)
         while not pulse.stopping:
-            batch = await asyncio.to_thread(list, islice(rows, TAKEN_AT_ONCE))
+            batch: list[Row] = await self._apart(job, pulse, list, islice(rows, TAKEN_AT_ONCE))
             if not batch or not await self._take_batch(job, sheet.layout, batch, pulse):
                 return
 
     async def _take_batch(self, job: Job, layout: Layout, rows: Sequence[Row], pulse: Pulse) -> bool:
         """Whether each row of the batch was taken or refused; not when a stop came first."""
         places = await self._desk.places.current()
-        prepared = await asyncio.to_thread(self._prepared, job, layout, rows, places)
+        prepared = await self._apart(job, pulse, self._prepared, job, layout, rows, places)
         faulty = [made for made in prepared.values() if isinstance(made, Faulty)]
         waiting = {row: made for row, made in prepared.items() if isinstance(made, Work)}
         by_number = {row.number: row for row in rows}

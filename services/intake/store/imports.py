@@ -138,6 +138,11 @@ class ImportStore:
             if not rows:
                 return
 
+    async def renew(self, job: Job) -> None:
+        """The worker still has it in hand."""
+        async with self._database.transaction() as tx:
+            await self._progress(tx, job, "checked = checked")
+
     async def checked(self, job: Job, rows: int, faulty: Sequence[Faulty]) -> None:
         """So many more rows were checked."""
         async with self._database.transaction() as tx:
