@@ -1,4 +1,5 @@
-"""XLSX: the first sheet of a workbook. Formulas are never computed: a cell holds what was last shown in it.
+"""XLSX: the first sheet of a workbook that is no chart. Formulas are never computed: a cell holds what was
+last shown in it.
 
 The file is looked through before the library reads it, since that trusts what it reads: it takes a sheet with
 two cells in opposite corners for one of 17 billion, and unpacks whatever is packed.
@@ -25,13 +26,17 @@ _PLACE: Final = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 
 
 def read(file: BinaryIO, limits: Limits) -> Iterator[tuple[int, list[object]]]:
-    """Every row of the first sheet with its number from 1. Raises BadTable, for whatever a file holds."""
+    """Every row of the first sheet that is no chart, with its number from 1. Raises BadTable, for whatever a
+    file holds."""
     try:
         _look_through(file, limits)
         file.seek(0)
         workbook = python_calamine.CalamineWorkbook.from_filelike(file)
-        for number, row in enumerate(workbook.get_sheet_by_index(0).iter_rows(), 1):
-            yield number, list(row)
+        for place, sheet in enumerate(workbook.sheets_metadata):
+            if sheet.typ == python_calamine.SheetTypeEnum.WorkSheet:
+                for number, row in enumerate(workbook.get_sheet_by_index(place).iter_rows(), 1):
+                    yield number, list(row)
+                return
     except (BadTable, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # the library's panics are no Exceptions

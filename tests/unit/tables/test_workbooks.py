@@ -68,6 +68,21 @@ def test_only_the_first_sheet_is_read() -> None:
     assert cells("xlsx", file.getvalue()) == [("a",)]
 
 
+def test_a_chart_before_all_sheets_is_passed_over() -> None:
+    import openpyxl
+    from openpyxl.chart import BarChart
+
+    book = openpyxl.Workbook()
+    book.active.append(["a"])
+    book.create_chartsheet("图", 0).add_chart(BarChart())
+    file = io.BytesIO()
+    book.save(file)
+    assert cells("xlsx", file.getvalue()) == [("a",)]
+    del book["Sheet"]
+    book.save(file := io.BytesIO())
+    assert why("xlsx", file.getvalue()) == ("", "empty")
+
+
 @pytest.mark.parametrize("place", ["XFD1", "A1048576", "BM1", "A50002"])
 def test_cells_far_apart_are_refused_before_room_is_made_for_all_between(place: str) -> None:
     file = with_sheet(f"<sheetData><row>{cell('A1')}</row><row>{cell(place)}</row></sheetData>")
