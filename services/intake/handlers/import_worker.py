@@ -98,6 +98,7 @@ class Importer:
         imports, file = self._desk.imports, io.BytesIO()
         async for part in imports.parts(job):
             file.write(part)
+            await imports.renew(job)
             pulse.beat()
         if job.told.state == "checking":
             sheet = await self._apart(job, pulse, Sheet.of, job.told.form, file, self._limits)
