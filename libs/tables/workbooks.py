@@ -75,7 +75,6 @@ class _Scan:
         self._limits = limits
         self._elements = 0
         self._name = ""
-        self._depth = 0
         self._is_sheet = False
         self._row = self._column = 0
         self._formula = self._shown = self._is_text = False
@@ -83,7 +82,7 @@ class _Scan:
 
     def part(self, name: str, content: Any) -> None:
         """One part. Raises ExpatError, BadZipFile or BadTable."""
-        self._name, self._depth, self._is_sheet, self._row = name, 0, False, 0
+        self._name, self._is_sheet, self._row = name, False, 0
         self._parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -100,9 +99,8 @@ class _Scan:
         if self._elements > self._limits.elements:
             raise BadTable("unpacks_too_large")
         local = name.rpartition(" ")[2]
-        self._depth += 1
-        if self._depth == 1:
-            self._is_sheet = local == "worksheet"
+        if local == "sheetData":  # under whatever root: the library asks for no other
+            self._is_sheet = True
         elif self._is_sheet:
             self._start_of_sheet(local, attributes)
         elif local == "Relationship" and self._name == _RELATIONS:
@@ -133,7 +131,6 @@ class _Scan:
             self._formula = True
 
     def _end(self, name: str) -> None:
-        self._depth -= 1
         if self._is_sheet and self._formula and name.endswith(" c"):
             self._formula, self._parser.CharacterDataHandler = False, None
             if not self._shown:

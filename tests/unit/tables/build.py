@@ -35,9 +35,9 @@ def packed(parts: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def with_sheet(xml: str) -> bytes:
+def with_sheet(xml: str, root: str = "worksheet") -> bytes:
     """A workbook whose sheet holds this XML."""
-    sheet = f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{xml}</worksheet>'
+    sheet = f'<{root} xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{xml}</{root}>'
     return packed({**parts_of(workbook(["a"])), "xl/worksheets/sheet1.xml": sheet.encode()})
 
 

@@ -57,6 +57,11 @@ def test_a_cell_that_shows_an_error_is_no_blank_one() -> None:
     assert why("xlsx", with_sheet(f"<sheetData>{row}</sheetData>")) == ("/rows/2/columns/2", "cell_error")
 
 
+def test_a_sheet_is_looked_through_whatever_its_root_is_called() -> None:
+    row = '<sheetData><row r="60001"><c r="B60001"><v>7</v></c></row></sheetData>'
+    assert why("xlsx", with_sheet(row, root="other")) == ("/rows/60001", "too_many_rows")
+
+
 def test_only_the_first_sheet_is_read() -> None:
     import openpyxl
 
