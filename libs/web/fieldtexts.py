@@ -123,7 +123,7 @@ _TEXTS: dict[str, Title] = {
     "in_future": Title("不得晚于现在", "must not lie in the future"),
     "before_forwarding": Title("不得早于转送时间", "must not lie before the matter was forwarded"),
     "before_receipt": Title("不得早于收到诉求的时间", "must not lie before the matter was received"),
-    "too_early": Title("早于 1900 年", "before 1900"),
+    "too_early": Title("早于 {earliest} 年", "before {earliest}"),
     "too_late": Title("超出可记录的年份", "beyond the years that can be kept"),
     "unprintable": Title("不得含有控制字符", "must not hold control characters"),
     "tag_only": Title("只能与其他类别并用", "stands beside another category, never instead of it"),

@@ -7,7 +7,7 @@ an unknown field is an error, not a loss.
 
 from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -23,13 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from libs.clocks.calendar import LOCAL, in_every_zone
+from libs.clocks.calendar import LOCAL
+from libs.web.dates import credible, iso
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.case import STATES
 from services.intake.domain.reference import Reference
 from services.intake.domain.text import Unprintable, clean, is_blank
-
-D = TypeVar("D", bound=date)
 
 Channel = Literal["phone", "web", "visit", "letter", "sms", "grid", "import", "api"]
 
@@ -54,27 +53,6 @@ def _seen(text: str) -> str:
     return text
 
 
-def _iso(told_as: str) -> BeforeValidator:
-    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970.
-    `told_as`: the code that says what would be right."""
-
-    def checked(value: object) -> object:
-        if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
-            return value
-        words = "must be a date or time as ISO 8601 writes it"
-        raise PydanticCustomError("date_type", words, {"told_as": told_as})
-
-    return BeforeValidator(checked)
-
-
-def _credible(day: D) -> D:
-    if day.year < EARLIEST:
-        raise PydanticCustomError("too_early", "before 1900")
-    if isinstance(day, datetime) and not in_every_zone(day):
-        raise PydanticCustomError("too_late", "beyond the years that can be kept")
-    return day
-
-
 def _text(most: int, least: int = 0) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
 
@@ -86,8 +64,8 @@ Narrative = Annotated[str, _text(20_000, 1), CLEANED, AfterValidator(_seen)]
 Reason = Annotated[str, _text(2_000, 1), CLEANED, AfterValidator(_seen)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")]
 """A BCP 47 tag, not a closed list: who speaks what no organisation offers is registered too."""
-Day = Annotated[date, _iso("date_type"), AfterValidator(_credible)]
-Instant = Annotated[AwareDatetime, _iso("datetime_type"), AfterValidator(_credible)]
+Day = Annotated[date, iso("date_type"), credible(EARLIEST)]
+Instant = Annotated[AwareDatetime, iso("datetime_type"), credible(EARLIEST)]
 Phone = Annotated[str, _text(40), CLEANED]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
 Headcount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]

@@ -4,53 +4,27 @@ Types are taken at their word (no number for a text or a date), models are close
 the way (`Sealer`).
 """
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     StringConstraints,
 )
-from pydantic_core import PydanticCustomError
 
-from libs.clocks.calendar import in_every_zone
 from libs.events.mediation import Means, Party
+from libs.web.dates import credible, iso
 from services.mediation.domain import agreement, closing, consents, offers, petition, sessions
 from services.mediation.handlers.sealing import Sealer
 
-T = TypeVar("T")
-
 EARLIEST = 2000
 """The year before which nothing happened that is handled here."""
-
-
-def _iso(told_as: str) -> BeforeValidator:
-    """Let only texts pass that people can read: a bare number would be taken as seconds since 1970.
-    `told_as`: the code that says what would be right."""
-
-    def checked(value: object) -> object:
-        if isinstance(value, str) and value[4:5] == "-":
-            return value
-        words = "must be a date or time as ISO 8601 writes it"
-        raise PydanticCustomError("date_type", words, {"told_as": told_as})
-
-    return BeforeValidator(checked)
-
-
-def _credible(told: T) -> T:
-    if isinstance(told, date) and told.year < EARLIEST:
-        raise PydanticCustomError("too_early", "before 2000-01-01")
-    if isinstance(told, datetime) and not in_every_zone(told):
-        raise PydanticCustomError("too_late", "beyond the years that can be kept")
-    return told
 
 
 def _text(most: int) -> StringConstraints:
@@ -65,9 +39,9 @@ OrgId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Line = Annotated[str, _text(200)]
 Paragraph = Annotated[str, _text(2_000)]
 Record = Annotated[str, _text(20_000)]
-Day = Annotated[date, _iso("date_type"), AfterValidator(_credible)]
-Moment = Annotated[AwareDatetime, _iso("datetime_type")]
-Instant = Annotated[Moment, AfterValidator(_credible)]
+Day = Annotated[date, iso("date_type"), credible(EARLIEST)]
+Moment = Annotated[AwareDatetime, iso("datetime_type")]
+Instant = Annotated[Moment, credible(EARLIEST)]
 Mode = Literal["clinic", "call-out", "house-call", "phone", "online"]
 
 
@@ -175,7 +149,7 @@ class SessionOutcome(Body):
 
     held: StrictBool
     record: Record | None = None
-    next: Annotated[Moment | Line | None, Field(union_mode="left_to_right"), AfterValidator(_credible)] = None
+    next: Annotated[Moment | Line | None, Field(union_mode="left_to_right"), credible(EARLIEST)] = None
 
     def of(self, session_id: UUID) -> "SessionOutcomeOf":
         """The same, of the session that the address names."""
