@@ -1,6 +1,6 @@
 """What people do to a case that exists. The door's command becomes a sealed one; the domain decides it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -53,6 +53,9 @@ CHANGE_HOLDS: Final = UseCase("change_holds", change_holds)
 RESEALS: Final = 3
 """How often a dossier is sealed again when the case changed meanwhile."""
 
+Sealed = Callable[[Desk, Work[Case, Any]], Awaitable[Work[Case, Any]]]
+"""An act with the next dossier of the case whose flags it changes."""
+
 
 async def act(
     desk: Desk,
@@ -76,12 +79,7 @@ async def decide(desk: Desk, case_id: UUID, ruling: Ruling, asked: Asked) -> Out
 async def ruled(desk: Desk, asked: Work[Case, Any]) -> Outcome:
     """Do a command that may merge; the dossier of the case that takes the matter in is sealed anew where it
     must be."""
-    for _ in range(RESEALS):
-        try:
-            return await submit(desk, asked)
-        except DossierOutdated:
-            asked = await with_next_dossier(desk, asked)
-    raise Busy(retry_after=1)
+    return await _resealing(desk, asked, with_next_dossier)
 
 
 async def with_next_dossier(desk: Desk, asked: Work[Case, Any]) -> Work[Case, Any]:
@@ -89,7 +87,7 @@ async def with_next_dossier(desk: Desk, asked: Work[Case, Any]) -> Work[Case, An
     command = asked.command
     merged = command.judgement if isinstance(command, Register) else await desk.views.case(asked.case_id)
     change = FlagChange(add=merged.facts.flags if merged else ())
-    dossier = await _resealed(desk, command.ruling.into, change)
+    dossier = await _next_dossier(desk, command.ruling.into, change)
     return replace(asked, command=replace(command, dossier_of_first=dossier))
 
 
@@ -103,10 +101,13 @@ async def flag(desk: Desk, case_id: UUID, change: FlagChange, asked: Asked) -> O
     """Raise and lower flags. Where they decide what the dossier shows, it is sealed anew with them."""
     text = await noted(desk, case_id, "flags", change.reason, asked)
 
-    def command(dossier: State | None) -> ChangeFlags:
-        return ChangeFlags(desk.known, change.add, change.remove, text, dossier)
+    async def sealed(desk: Desk, flagging: Work[Case, Any]) -> Work[Case, Any]:
+        dossier = await _next_dossier(desk, case_id, change)
+        return replace(flagging, command=replace(flagging.command, dossier=dossier))
 
-    return await _resealing(desk, CHANGE_FLAGS, case_id, command, change, asked)
+    command = ChangeFlags(desk.known, change.add, change.remove, text, None)
+    flagging = await sealed(desk, work(CHANGE_FLAGS, case_id, command, asked))
+    return await _resealing(desk, flagging, sealed)
 
 
 async def let_go(desk: Desk, case_id: UUID, request: Release, asked: Asked) -> Outcome:
@@ -119,12 +120,14 @@ async def reminded(desk: Desk, case_id: UUID, reminder: Reminder, asked: Asked) 
     """Record that the citizen asked again; the flags of a danger that is told by it are raised."""
     text = await noted(desk, case_id, "reminder", reminder.text, asked)
     change = FlagChange(add=desk.known.flags.judge(reminder.text or "", Entered()).flags)
+    danger = ChangeFlags(desk.known, change.add, (), None, None)
 
-    def command(dossier: State | None) -> Remind:
-        danger = ChangeFlags(desk.known, change.add, (), None, dossier) if change.add else None
-        return Remind(reminder.new_facts, text, danger)
+    async def sealed(desk: Desk, reminding: Work[Case, Any]) -> Work[Case, Any]:
+        told = replace(danger, dossier=await _next_dossier(desk, case_id, change))
+        return replace(reminding, command=replace(reminding.command, danger=told))
 
-    return await _resealing(desk, REMIND, case_id, command, change, asked)
+    reminding = work(REMIND, case_id, Remind(reminder.new_facts, text), asked)
+    return await _resealing(desk, await sealed(desk, reminding) if change.add else reminding, sealed)
 
 
 async def connected(desk: Desk, case_id: UUID, relation: Relation, asked: Asked) -> Outcome:
@@ -172,26 +175,17 @@ async def noted(desk: Desk, case_id: UUID, act: str, text: str | None, asked: As
     return note(key, desk.new_id(), act, asked.at, asked.actor.label(), text)
 
 
-async def _resealing(
-    desk: Desk,
-    use_case: UseCase[Case, Any],
-    case_id: UUID,
-    command: Callable[[State | None], Any],
-    change: FlagChange,
-    asked: Asked,
-) -> Outcome:
-    """Submit an act that changes flags, with the dossier that goes with them, until no other act comes
-    between."""
+async def _resealing(desk: Desk, asked: Work[Case, Any], sealed: Sealed) -> Outcome:
+    """Submit an act that may change flags; again with the next dossier when another act came between."""
     for _ in range(RESEALS):
-        dossier = await _resealed(desk, case_id, change)
         try:
-            return await act(desk, use_case, case_id, command(dossier), asked)
+            return await submit(desk, asked)
         except DossierOutdated:
-            continue
+            asked = await sealed(desk, asked)
     raise Busy(retry_after=1)
 
 
-async def _resealed(desk: Desk, case_id: UUID, change: FlagChange) -> State | None:
+async def _next_dossier(desk: Desk, case_id: UUID, change: FlagChange) -> State | None:
     """The next dossier with the flags as they will be; None where they do not decide what it shows."""
     rules = desk.known.flags
     touched = [flag for flag in (*change.add, *change.remove) if flag in rules.by_code]
