@@ -116,10 +116,13 @@ class Importer:
     async def _apart(self, job: Job, pulse: Pulse, call: Callable[..., T], *arguments: Any) -> T:
         """What takes long, in a thread; meanwhile the import stays this worker's. Raises LeaseLost."""
         working = asyncio.create_task(asyncio.to_thread(call, *arguments))
-        while not (await asyncio.wait({working}, timeout=RENEWED_EVERY))[0]:
-            await self._desk.imports.renew(job)
-            pulse.beat()
-        return working.result()
+        try:
+            while not (await asyncio.wait({working}, timeout=RENEWED_EVERY))[0]:
+                await self._desk.imports.renew(job)
+                pulse.beat()
+            return working.result()
+        finally:
+            del working  # what it failed with would hold this frame, and with it the file
 
     async def _check(self, job: Job, sheet: Sheet, pulse: Pulse) -> None:
         places = await self._desk.places.current()
