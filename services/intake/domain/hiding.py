@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from libs.privacy.masking import HIDDEN, mask_address, mask_name
+from services.intake.domain.text import is_blank
 
 LEAST_DIGITS: Final = 7
 """Digits of the shortest number that leads to a person, a local telephone."""
@@ -26,8 +27,8 @@ _USUAL: Final = re.compile(
 """Dates and sums, which have as many digits and are no secret."""
 _MAIL: Final = re.compile(r"(?<![a-z0-9._%+-])[a-z0-9._%+-]++\s*+@\s*+[a-z0-9-]++(?:\.[a-z0-9-]++)+")
 _SPELT: Final = dict(zip("〇零一二三四五六七八九幺", "001234567891", strict=True))
-_BETWEEN: Final = frozenset("./()·•‧∙⋅\u2212\u115f\u1160\u2800")
-"""What people write between the digits of a number, beside blanks and dashes, or nobody sees."""
+_BETWEEN: Final = frozenset("./()·•‧∙⋅\u2212")
+"""What people write between the digits of a number, beside blanks and dashes."""
 
 
 class _Span(NamedTuple):
@@ -111,7 +112,7 @@ def _compared(typed: str) -> str:
     return "".join(
         _SPELT.get(letter) or str(unicodedata.digit(letter, letter))
         for letter in letters
-        if letter.isspace() or unicodedata.category(letter)[0] not in "CM"
+        if letter.isspace() or not (is_blank(letter) or unicodedata.category(letter)[0] in "CM")
     )
 
 
