@@ -29,11 +29,12 @@ class SecondLook:
 
         Scores rank: they are likelihoods only where half of all texts tell of the danger.
         """
-        said, told = self.sums(narrative), clauses(seen or narrative, SIZES)
+        said = self.sums(narrative)
+        flags = [flag for flag, least in self._least.items() if flag not in raised and said[flag] >= least]
+        told = clauses(seen or narrative, SIZES) if flags else {}
         found = [
             Suggestion(flag, round(1 / (1 + math.exp(-said[flag])), 3), self._weights.telling(told, flag))
-            for flag, least in self._least.items()
-            if flag not in raised and said[flag] >= least
+            for flag in flags
         ]
         return sorted(found, key=lambda one: -one.score)
 

@@ -94,14 +94,14 @@ class Weights:
                 sums[code] += value * weight
         return sums
 
-    def telling(self, clauses: Clauses, code: str) -> tuple[str, ...]:
+    def telling(self, told: Clauses, code: str) -> tuple[str, ...]:
         """The clauses that say most for a code, in their order."""
         said = {
             clause: sum(self.of[run].get(code, 0.0) for run in held if run in self.of)
-            for clause, held in clauses.items()
+            for clause, held in told.items()
         }
         most = sorted(said, key=lambda clause: -said[clause])[:TELLING]
-        return tuple(clause for clause in clauses if clause in most and said[clause] > 0)
+        return tuple(clause for clause in told if clause in most and said[clause] > 0)
 
     def scores(self, features: Mapping[str, float]) -> list[tuple[str, float]]:
         """The codes and their likelihoods, which come to 1, best first."""
