@@ -114,10 +114,11 @@ class _Scan:
         elif local == "c":
             self._column += 1
             self._formula = self._shown = False
-            self._is_text = attributes.get("t") == "str"
+            kind = attributes.get("t")
+            self._is_text = kind == "str"
             if (place := attributes.get("r")) is not None:
                 self._row, self._column = _place(place)
-            if attributes.get("t") == "e":  # the library would show nothing in its place
+            if kind == "e":  # the library would show nothing in its place
                 raise BadTable("cell_error", self._row, self._column)
         elif local in ("v", "is"):
             if self._formula:

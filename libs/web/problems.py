@@ -1,5 +1,6 @@
 """Refusals and faults as `application/problem+json` (RFC 9457), titled in the caller's language."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -142,9 +143,9 @@ class WordedRoute(APIRoute):
     under its prefix, whether there is a route for it or not."""
 
     @staticmethod
+    @abstractmethod
     def wording(refusal: Refusal, spoken: Language, headers: Mapping[str, str] | None = None) -> Response:
         """As `problem`."""
-        raise NotImplementedError
 
 
 def wording_of(scope: Scope) -> Wording:

@@ -240,10 +240,10 @@ def require(actor: Actor, roles: frozenset[str], case: Case | None = None) -> No
         raise Forbidden
 
 
-def readers(case: Case, rules: FlagRules) -> frozenset[str]:
-    """Whose it is to see the applicant named and what nobody has masked: who decides; where secrecy was asked
-    for, supervisors alone. For `require`."""
-    return SUPERVISORS if rules.hide_contact(case.facts.flags) else DISPATCHERS
+def readers(case: Case, rules: FlagRules, usual: frozenset[str] = DISPATCHERS) -> frozenset[str]:
+    """Whose it is to see the applicant named and what nobody has masked: the `usual` roles, of who decides;
+    where secrecy was asked for, supervisors alone. For `require`."""
+    return SUPERVISORS if rules.hide_contact(case.facts.flags) else usual
 
 
 def header(case: Case) -> dict[str, Any]:

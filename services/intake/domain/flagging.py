@@ -114,8 +114,8 @@ def next_dossier(before: Case, after: Case, dossier: State | None) -> list[State
 def _flag_misfits(case: Case, command: ChangeFlags) -> Iterator[FieldError]:
     yield from flag_faults(command.add, command.known, "/add")
     yield from flag_faults(command.remove, command.known, "/remove")
-    raised, why = case.facts.flags, "lowered_with_reason"
-    yield from change_faults(command.add, command.remove, raised, command.note, "not_raised", why)
+    present, why = case.facts.flags, "lowered_with_reason"
+    yield from change_faults(command.add, command.remove, present, command.note, "not_raised", why)
 
 
 def change_faults(

@@ -14,6 +14,7 @@ from services.intake.domain.case import (
     Note,
     allowed,
     audited,
+    readers,
     visible,
 )
 from services.intake.domain.reference import Reference
@@ -34,9 +35,8 @@ def read_notes(case: Case | None, command: ReadNotes, moment: Moment) -> Decisio
     case, where secrecy was asked for to supervisors alone; `purposes` of unmasking to supervisors, and to
     auditors, who see nothing else of a case."""
     case = visible(case, moment.actor, REGISTRARS | AUDITORS)
-    hidden = command.known.flags.hide_contact(case.facts.flags)
     shown = {
-        "texts": allowed(moment.actor, SUPERVISORS if hidden else REGISTRARS, case),
+        "texts": allowed(moment.actor, readers(case, command.known.flags, REGISTRARS), case),
         "purposes": allowed(moment.actor, SUPERVISORS | AUDITORS, case),
     }
     if not any(shown.values()):
