@@ -462,6 +462,28 @@ async def test_a_case_without_a_kind_shows_what_its_text_suggests(
     assert "纠纷调解 80%（邻居）" in text
 
 
+async def test_where_nobody_may_take_a_case_the_page_says_why_of_each(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    there(house, state="accepted")
+    nobody = {
+        "attempt": 1,
+        "org_id": None,
+        "referral": None,
+        "reason": "NO_ELIGIBLE",
+        "state": "exhausted",
+        "because": {"zh": "没有符合条件的组织"},
+        "co_mediators": [],
+        "candidates": [],
+        "out": [{"org_id": "LAB-01", "reasons": ["NO_CONSENT"]}],
+        "rule_version": "1",
+    }
+    house.services.answers["routing", "GET", f"/v1/cases/{CASE}/assignments"] = Answer({"items": [nobody]})
+    text = (await page(operator, f"/cases/{CASE}"))[1]
+    assert "1. 无可派组织" in text
+    assert "：未同意转交" in text
+
+
 async def test_a_case_shows_a_danger_that_nobody_has_flagged(
     house: House, operator: aiohttp.ClientSession
 ) -> None:

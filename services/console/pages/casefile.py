@@ -209,10 +209,10 @@ def _facts(intake: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
 
 def _attempt(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
     referral = row["referral"] or {}
-    goal = row["org_id"] or referral.get("org_id") or referral.get("type") or row["reason"]
+    body = row["org_id"] or referral.get("org_id") or referral.get("type")
     return {
         "number": row["attempt"],
-        "goal": words.of("organisations", goal),
+        "goal": words.of("organisations", body) if body else words.of("queues", row["reason"]),
         "state": words.of("attempts", row["state"]),
         "because": row["because"]["zh"],
         "co": "、".join(words.of("organisations", co["org_id"] or co["type"]) for co in row["co_mediators"]),
