@@ -1,7 +1,7 @@
 """The base of every event payload, the value types they are made of, and the shapes that several share."""
 
 from datetime import date
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -10,8 +10,11 @@ Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}$")]
 """A word of a closed list: no name, no number of a person and no free text fits in."""
 RuleVersion = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 District = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
-Area = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
-"""District, street, community or grid: 6, 9, 12 or 14 digits; no telephone number has such a length."""
+AREA_DIGITS: Final = (6, 9, 12, 14, 16)
+"""Lengths of the codes of areas: district, street, community, grid (CJ/T 349-2010), and two digits for what
+lies in a grid. Which of them a tree has is data (`libs.areas`)."""
+Area = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2}([0-9]{2})?)?)?)?$")]
+"""A code of one of these lengths; no mobile telephone and no identity number has such a one."""
 QueryCode = Annotated[str, Field(pattern=r"^([2-9A-HJKMNP-Z]{8})?$")]
 """What the citizen quotes; empty for a sealed case (kind REP), whose events tell kind and district only."""
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -129,9 +129,6 @@ class OrganisationChanged(OrganisationProfile, Record):
     keys: tuple[KeyHash, ...] = ()
 
 
-AreaLevel = Literal["district", "street", "community", "grid"]
-
-
 class AreaProfile(Shape):
     """A place of the tree. `aliases` are the words of an address that point to it, `*_slot` posts, not
     people."""
@@ -155,6 +152,6 @@ class AreaChanged(AreaProfile, Record):
     TOPIC: ClassVar[str] = "routing.area.v1"
 
     district: District
-    level: AreaLevel
+    level: Code
     parent: Area | None
     version: Count

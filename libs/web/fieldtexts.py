@@ -61,6 +61,7 @@ _TEXTS: dict[str, Title] = {
     ),
     "must_be_written": Title("须为书面形式", "must be in writing"),
     "not_for_child": Title("该类型不能作为子案", "this kind is no child of another case"),
+    "no_level": Title("没有这一级区域", "no level of areas has codes of this length"),
     "no_parent": Title("上级区域不存在", "the area above it is unknown"),
     "not_the_address": Title("与地址中的编号不一致", "not the one in the address"),
     "nothing_to_search": Title(

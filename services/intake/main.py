@@ -60,7 +60,7 @@ async def build(platform: Platform) -> Service:
         views=IntakeViews(platform.database),
         suggested=SuggestedStore(platform.database),
         channels=ChannelStore(platform.database),
-        places=AreaCopy(platform.database, known.places),
+        places=AreaCopy(platform.database, known.levels, known.places),
         vault=vault,
         imports=ImportStore(platform.database, vault),
         files=_files(settings, platform.database),

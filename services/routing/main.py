@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from libs.areas import Levels
 from libs.clocks import RuleBook
 from libs.db.work import Actor
 from libs.events.organisation import AreaChanged, OrganisationChanged, OrganisationProfile
@@ -41,9 +42,10 @@ async def build(platform: Platform) -> Service:
     offer_days = RuleBook.load(settings.data / "deadlines.json").rule(OFFER_TERM).length
     boards = Boards(Rules.of(data), platform.calendar, offer_days, needs)
     shell = platform.shell(CaseStore(boards, platform.keyring))
-    registry = RegistryStore(platform.database, platform.relay.wake)
+    levels = Levels(data["areas"]["levels"])
+    registry = RegistryStore(platform.database, levels, platform.relay.wake)
     if settings.demo_data:
-        await _seed(registry, platform, data, vocabulary)
+        await _seed(registry, levels, platform, data, vocabulary)
 
     async def waiting(case_ids: Sequence[UUID] | None) -> Sequence[tuple[UUID, str]]:
         async with platform.worker_database.read() as tx:
@@ -56,6 +58,7 @@ async def build(platform: Platform) -> Service:
             Container(
                 shell=shell,
                 registry=registry,
+                levels=levels,
                 views=RoutingViews(platform.database, boards, platform.keyring),
                 vocabulary=vocabulary,
             ),
@@ -69,7 +72,9 @@ async def build(platform: Platform) -> Service:
     )
 
 
-async def _seed(registry: Registry, platform: Platform, data: Reference, vocabulary: Vocabulary) -> None:
+async def _seed(
+    registry: Registry, levels: Levels, platform: Platform, data: Reference, vocabulary: Vocabulary
+) -> None:
     rows = data["organisations"]
     profiles = [
         OrganisationProfile.model_validate(row)
@@ -77,7 +82,7 @@ async def _seed(registry: Registry, platform: Platform, data: Reference, vocabul
         for row in rows[part]
     ]
     act = Act(Actor("service", platform.name), platform.now(), "registry.seeded")
-    await seed(registry, act, list(profiles_of(data["areas"])), profiles, vocabulary)
+    await seed(registry, levels, act, list(profiles_of(data["areas"])), profiles, vocabulary)
 
 
 def _read(folder: Path, name: str) -> Mapping[str, Any]:

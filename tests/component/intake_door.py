@@ -155,7 +155,7 @@ async def opened(
         views=IntakeViews(database),
         suggested=SuggestedStore(database),
         channels=ChannelStore(database),
-        places=AreaCopy(database, known().places, lambda: clock.now().timestamp()),
+        places=AreaCopy(database, known().levels, known().places, lambda: clock.now().timestamp()),
         vault=vault,
         imports=ImportStore(database, vault, lease=2),
         files=Files(

@@ -30,7 +30,7 @@ from ops.stack.home import Home
 from ops.stack.keys import ensure_keys
 from services.routing.api import ROUTERS, Container
 from tests.component.routing_kit import Kit
-from tests.unit.routing.build import DATA, DISTRICT, MONDAY, REFERENCE, VOCABULARY
+from tests.unit.routing.build import DATA, DISTRICT, LEVELS, MONDAY, REFERENCE, VOCABULARY
 
 _KEYS = count(1)
 
@@ -104,7 +104,7 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Door]:
     app = create_app(
         "routing",
         routers=ROUTERS,
-        container=Container(kit.shell, kit.registry, kit.views, VOCABULARY),
+        container=Container(kit.shell, kit.registry, LEVELS, kit.views, VOCABULARY),
         readiness=Readiness(),
         docs=True,
         edge=Edge(

@@ -24,7 +24,7 @@ from services.routing.store.cases import CaseStore
 from services.routing.store.needs import NeedsStore
 from services.routing.store.registry import RegistryStore
 from services.routing.store.views import RoutingViews
-from tests.unit.routing.build import CALENDAR, DISTRICT, MONDAY, REFERENCE, RULES, VOCABULARY, profile
+from tests.unit.routing.build import CALENDAR, DISTRICT, LEVELS, MONDAY, REFERENCE, RULES, VOCABULARY, profile
 from tests.unit.routing.play import facts
 
 SERVICE = Actor("service", "routing", districts=frozenset({DISTRICT}))
@@ -46,7 +46,7 @@ class Kit:
         self.needs = NeedsStore(self.keys)
         self.boards = Boards(RULES, CALENDAR, 2, self.needs)
         self.use(CaseStore(self.boards, self.keys))
-        self.registry = RegistryStore(self.database)
+        self.registry = RegistryStore(self.database, LEVELS)
         self.views = RoutingViews(self.database, self.boards, self.keys)
 
     def use(self, store: CaseStore) -> None:
@@ -58,7 +58,7 @@ class Kit:
     async def seed(self, *profiles: Any) -> None:
         """The district's tree, and these organisations."""
         act = Act(SERVICE, MONDAY, "registry.seeded")
-        await seed(self.registry, act, list(profiles_of(REFERENCE["areas"])), profiles, VOCABULARY)
+        await seed(self.registry, LEVELS, act, list(profiles_of(REFERENCE["areas"])), profiles, VOCABULARY)
 
     async def run(self, use_case: UseCase[RoutingCase, Any], *commands: tuple[UUID, Any]) -> list[Result]:
         """One batch of commands, at a Monday morning."""

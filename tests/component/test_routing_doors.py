@@ -231,6 +231,8 @@ async def test_areas_are_listed_and_redrawn_with_their_version(door: Door) -> No
         ("990101001", "云桥街道", "990101"),
         ("990101002", "南塘街道", "990101"),
     ]
+    unknown = await door.ask("GET", "/v1/areas?level=province", role="operator")
+    assert (unknown.status, unknown.faults) == (422, [("?level", "unknown_code")])
     new = {"code": "99010100100204", "zh": "锦苑第四网格", "aliases": ["锦苑新天地"]}
     assert (await door.ask("PUT", "/v1/areas", {"items": [new]})).status == 428
     assert (await door.ask("PUT", "/v1/areas", {"items": [new]}, if_match='"9"')).status == 412
@@ -239,14 +241,22 @@ async def test_areas_are_listed_and_redrawn_with_their_version(door: Door) -> No
     resolved = await door.ask("POST", "/v1/areas/resolve", {"address": "锦苑新天地5号"}, role="operator")
     assert resolved.body["grids"] == [{"code": "99010100100204", "zh": "锦苑第四网格", "score": 1.0}]
     assert (await state(door, AreaChanged.TOPIC, new["code"]))["parent"] == "990101001002"
-    preview = await door.ask("POST", PREVIEW, {"kind": "DIS", "category": "D02", "grid": new["code"]})
-    assert preview.body["chosen"] == "PMC-YQ-JY"
+    part = {"code": "9901010010020401", "zh": "锦苑第四网格一组", "aliases": ["锦苑新天地1幢"]}
+    put = await door.ask("PUT", "/v1/areas", {"items": [part]}, if_match='"2"')
+    told = await state(door, AreaChanged.TOPIC, part["code"])
+    assert (told["level"], told["parent"]) == ("micro_grid", new["code"])
+    resolved = await door.ask("POST", "/v1/areas/resolve", {"address": "锦苑新天地1幢"}, role="operator")
+    assert resolved.body["grids"] == [{"code": part["code"], "zh": part["zh"], "score": 1.0}]
+    for grid in (new["code"], part["code"]):
+        preview = await door.ask("POST", PREVIEW, {"kind": "DIS", "category": "D02", "grid": grid})
+        assert preview.body["chosen"] == "PMC-YQ-JY"
 
 
 @pytest.mark.parametrize(
     ("item", "fault"),
     [
         ({"code": "990101009001", "zh": "无街"}, ("/items/0/code", "no_parent")),
+        ({"code": "9901010010020999", "zh": "无格"}, ("/items/0/code", "no_parent")),
         ({"code": "1", "zh": "短"}, ("/items/0/code", "string_pattern_mismatch")),
         ({"code": "990101009"}, ("/items/0/zh", "missing")),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from libs.areas import Levels
 from services.console.domain.board import CaseRow, Moment
 from services.console.domain.entry import accepted_at_once
 
@@ -57,7 +58,7 @@ class Words:
             "lawful_routes": _words(kinds["lawful_routes"]),
             "holds": _words(reasons["held"]),
             "refusals": _words(row for row in reasons["not_accepted"] if row["action"] == "refuse"),
-            "grids": _grids(read("areas")["district"]),
+            "grids": _grids(read("areas")),
             "bodies": _words(partners["referral_targets"], "org_id", "name"),
             "dated_facts": _words(
                 (row for row in read("deadlines")["events"] if not row["on_topic"]), key="id"
@@ -227,13 +228,13 @@ def _words(rows: Iterable[Mapping[str, Any]], key: str = "code", word: str = "zh
     return {row[key]: row[word] for row in rows}
 
 
-def _grids(district: Mapping[str, Any]) -> Vocabulary:
-    return {
-        grid["code"]: f"{street['zh']} {grid['zh']}"
-        for street in district["streets"]
-        for community in street["communities"]
-        for grid in community["grids"]
-    }
+def _grids(areas: Mapping[str, Any]) -> Vocabulary:
+    """The areas that hold cases, each with the coarsest area of the district around it."""
+    levels = Levels(areas["levels"])
+    _, *rows = levels.rows(areas)
+    names = {row["code"]: row["zh"] for row in rows}
+    outer = {code: next(filter(code.startswith, names)) for code in levels.holding(names)}
+    return {code: " ".join(dict.fromkeys([names[around], names[code]])) for code, around in outer.items()}
 
 
 def date_in_words(on: date) -> str:

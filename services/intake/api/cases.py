@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.events.base import Area
 from libs.web import paging
 from libs.web.answers import answer, json
 from libs.web.etag import etag, if_match
@@ -26,7 +27,6 @@ from services.intake.api.common import (
 )
 from services.intake.domain.statement import (
     Amendment,
-    AreaCode,
     ChildStatement,
     Code,
     Day,
@@ -81,7 +81,7 @@ async def list_cases(
     state: Code | None = None,
     kind: Code | None = None,
     category: Code | None = None,
-    area: AreaCode | None = None,
+    area: Area | None = None,
     flag: Code | None = None,
     query_code: Code | None = None,
     needs: Annotated[Lack | None, Query()] = None,

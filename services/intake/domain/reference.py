@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from libs.areas import Levels
 from libs.clocks.calendar import Calendar
 from libs.clocks.rules import RuleBook
 from services.intake.domain.attachment import AttachmentRules, attachment_rules
@@ -95,6 +96,7 @@ class Reference:
     notices: Notices
     common: frozenset[str]
     """Pairs of characters too common to look for."""
+    levels: Levels
     places: Mapping[str, Places]
     """The areas that the product ships, by district; routing's own go before them."""
     attachments: AttachmentRules
@@ -149,6 +151,7 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         dangers=second_look(data["danger_weights"]),
         notices=notices(data),
         common=frozenset(data["search"]["common"]),
+        levels=Levels(data["areas"]["levels"]),
         places=places(data["areas"]),
         attachments=attachment_rules(data["attachments"], limits, data["reasons"]["attachment_removed"]),
         rules=rules,

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from libs.clocks.calendar import LOCAL
+from libs.events.base import Area
 from libs.web.dates import credible, iso
 from libs.web.errors import FieldError, Invalid
 from services.intake.domain.case import STATES
@@ -67,7 +68,6 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}
 Day = Annotated[date, iso("date_type"), credible(EARLIEST)]
 Instant = Annotated[AwareDatetime, iso("datetime_type"), credible(EARLIEST)]
 Phone = Annotated[str, _text(40), CLEANED]
-AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3}([0-9]{2})?)?)?$")]
 Headcount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Lack = Literal["kind", "grid", "decision", "identity", "quarantine"]
 """What a case at triage waits for."""
@@ -289,7 +289,7 @@ class Criteria(Said):
     state: Code | None = None
     kind: Code | None = None
     category: Code | None = None
-    area: AreaCode | None = None
+    area: Area | None = None
     flag: Code | None = None
     query_code: Code | None = None
     needs: Lack | None = None

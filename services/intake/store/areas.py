@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from libs.areas import Levels
 from libs.db.pool import Database, Tx
 from libs.events.organisation import AreaChanged
 from libs.messaging.consumer import StateRecord
@@ -14,6 +15,8 @@ from services.intake.domain.places import Area, Places
 READER: Final = "intake.routing-area"
 LOOK_AGAIN: Final = 10.0
 """Seconds until a changed area counts here."""
+_GONE: Final = "gone"
+"""Level of an area whose record is a tombstone."""
 
 
 async def apply_areas(tx: Tx, records: Sequence[StateRecord]) -> Sequence[UUID]:
@@ -39,7 +42,7 @@ async def apply_areas(tx: Tx, records: Sequence[StateRecord]) -> Sequence[UUID]:
 
 def _row(record: StateRecord) -> tuple[str, str, str, str, int]:
     if record.value is None:
-        return record.key, record.key[:6], "gone", "", record.version
+        return record.key, record.key[:6], _GONE, "", record.version
     area = AreaChanged.model_validate_json(record.value, extra="ignore")
     words = "\n".join(dict.fromkeys((area.zh, *area.aliases)))
     return area.code, area.district, area.level, words, record.version
@@ -49,10 +52,15 @@ class AreaCopy:
     """The places of each district: those of the copy once it is whole, before that the ones of `data/`."""
 
     def __init__(
-        self, database: Database, seed: Mapping[str, Places], passed: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        levels: Levels,
+        seed: Mapping[str, Places],
+        passed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`passed` counts seconds."""
         self._database = database
+        self._levels = levels
         self._places = dict(seed)
         self._passed = passed
         self._looked = float("-inf")
@@ -78,10 +86,10 @@ class AreaCopy:
             if (seen := (state["areas"], state["versions"])) == self._known:
                 return
             rows = await tx.fetch(
-                "select code, district, level, words from area where level in ('street', 'community', 'grid')"
+                "select code, district, words from area where level <> $1 and code <> district", _GONE
             )
         by_district: dict[str, list[Area]] = defaultdict(list)
         for row in rows:
-            by_district[row["district"]].append(Area(row["code"], row["level"], frozenset(row["words"])))
-        self._places |= {district: Places(areas) for district, areas in by_district.items()}
+            by_district[row["district"]].append(Area(row["code"], frozenset(row["words"])))
+        self._places |= {district: Places(self._levels, areas) for district, areas in by_district.items()}
         self._known = seen

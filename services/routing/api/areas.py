@@ -1,21 +1,23 @@
 """Areas: the tree of a district, and which grid an address means."""
 
-from typing import Annotated, Any, Final
+from dataclasses import asdict
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from libs.events.base import District, Shape
-from libs.events.organisation import AreaLevel, AreaProfile
+from libs.events.base import Code, District, Shape
+from libs.events.organisation import AreaProfile
 from libs.web.answers import json
 from libs.web.auth import staff
+from libs.web.errors import FieldError, Invalid
 from libs.web.etag import etag, if_match
 from libs.web.paging import DEFAULT_LIMIT, After, Limit, decode, encode, page
 from libs.web.principal import Principal
 from services.routing.api.container import act, container, own_district
-from services.routing.domain.area import Area, resolve
+from services.routing.domain.area import resolve
 from services.routing.handlers.registry import draw_areas
 
 router = APIRouter(tags=["areas"])
@@ -46,16 +48,19 @@ async def list_all(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
     district: District | None = None,
-    level: AreaLevel | None = None,
+    level: Code | None = None,
 ) -> Response:
     """The areas of a district by code, the coarser before the finer; the ETag is that of the whole tree."""
+    levels = container(request).levels
+    if level is not None and level not in levels.codes:
+        raise Invalid(errors=[FieldError("?level", "unknown_code")])
     of = own_district(caller, district)
     last = decode(LIST, after, str)
     version, areas = await container(request).views.areas(of)
-    wanted = [area for area in areas.values() if level in (None, area.level)]
-    rest = [area for area in wanted if last is None or area.code > last[0]]
+    told = [area.record(levels) for area in areas.values()]
+    rest = [area for area in told if level in (None, area.level) and (last is None or area.code > last[0])]
     more = encode(LIST, rest[limit - 1].code) if len(rest) > limit else None
-    return json(page([_view(area) for area in rest[:limit]], more), etag=etag(version))
+    return json(page([area.model_dump(mode="json") for area in rest[:limit]], more), etag=etag(version))
 
 
 @router.put("/v1/areas")
@@ -63,7 +68,8 @@ async def put(request: Request, form: TreeForm, caller: Admin) -> Response:
     """Areas of one district, new or changed; a tree that exists is changed by who names its version."""
     told = if_match(request) if "if-match" in request.headers else None
     doing = act(request, caller, "areas.put")
-    version = await draw_areas(container(request).registry, doing, form.items, told)
+    parts = container(request)
+    version = await draw_areas(parts.registry, parts.levels, doing, form.items, told)
     return json({"district": form.items[0].code[:6], "version": version}, etag=etag(version))
 
 
@@ -71,12 +77,6 @@ async def put(request: Request, form: TreeForm, caller: Admin) -> Response:
 async def post_resolve(request: Request, form: AddressForm, caller: Reader) -> Response:
     """The grids that an address may mean, best first; stores nothing."""
     of = own_district(caller, form.district)
-    _, areas = await container(request).views.areas(of)
-    grids = [
-        {"code": found.code, "zh": found.zh, "score": found.score} for found in resolve(areas, form.address)
-    ]
-    return json({"grids": grids})
-
-
-def _view(area: Area) -> dict[str, Any]:
-    return area.record().model_dump(mode="json")
+    parts = container(request)
+    _, areas = await parts.views.areas(of)
+    return json({"grids": [asdict(grid) for grid in resolve(parts.levels, areas, form.address)]})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from libs.areas import Levels
 from libs.db.shell import Shell
 from libs.web.asgi import received_at
 from libs.web.errors import NotFound
@@ -20,6 +21,7 @@ class Container:
 
     shell: Shell[RoutingCase]
     registry: Registry
+    levels: Levels
     views: Views
     vocabulary: Vocabulary
 

@@ -6,11 +6,9 @@ from datetime import date, datetime
 from typing import Final
 
 from libs.clocks import LOCAL, Calendar
+from libs.events.base import AREA_DIGITS
 from services.routing.domain.opening import Opening
 from services.routing.domain.organisation import PARTNER, Organisation
-
-AREA_LEVELS: Final = {6: 1, 9: 2, 12: 3, 14: 4}
-"""Level of an area by the length of its code: 1 district, 2 street, 3 community, 4 grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,12 @@ class Contender:
     opening: Opening
 
     def level_at(self, place: str | None) -> int:
-        """Level of the smallest of its areas that covers the place; 0 when none does."""
+        """Level of the smallest of its areas that covers the place: 1 district, 2 street, 3 community, 4
+        grid, 5 part of a grid; 0 when none does."""
         if place is not None:
             for area in self.areas:
                 if place.startswith(area):
-                    return AREA_LEVELS[len(area)]
+                    return AREA_DIGITS.index(len(area)) + 1
         return 0
 
 

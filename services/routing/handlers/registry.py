@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from libs.areas import Levels
 from libs.db.work import Actor, IdempotencyKey, Outcome
 from libs.events.organisation import AreaProfile, OrganisationProfile
 from libs.web.errors import FieldError, Invalid, NotFound, PreconditionRequired, Stale
@@ -105,7 +106,9 @@ async def revoke_key(registry: Registry, act: Act, org_id: str, key_id: str) -> 
     return await registry.change(org_id, None, _of_existing(act.actor, change), act)
 
 
-async def draw_areas(registry: Registry, act: Act, profiles: Sequence[AreaProfile], told: int | None) -> int:
+async def draw_areas(
+    registry: Registry, levels: Levels, act: Act, profiles: Sequence[AreaProfile], told: int | None
+) -> int:
     """Areas of one of the caller's districts, new or changed; a tree that exists needs its version."""
     district = profiles[0].code[:6]
     if district not in act.actor.districts:
@@ -123,13 +126,14 @@ async def draw_areas(registry: Registry, act: Act, profiles: Sequence[AreaProfil
             raise PreconditionRequired()
         if told not in (None, version):
             raise Stale(version=version)
-        return area.redraw(known, profiles)
+        return area.redraw(levels, known, profiles)
 
     return await registry.redraw(district, redraw, act)
 
 
 async def seed(
     registry: Registry,
+    levels: Levels,
     act: Act,
     areas: Sequence[AreaProfile],
     profiles: Iterable[OrganisationProfile],
@@ -138,7 +142,7 @@ async def seed(
     """The sample district on first use. What is there already stays as people made it."""
 
     def missing(known: Mapping[str, Area], version: int) -> Sequence[Area]:
-        return area.redraw(known, [profile for profile in areas if profile.code not in known])
+        return area.redraw(levels, known, [profile for profile in areas if profile.code not in known])
 
     for district in sorted({profile.code[:6] for profile in areas}):
         await registry.redraw(district, missing, act)

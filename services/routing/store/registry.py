@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from libs.areas import Levels
 from libs.db import auditlog, idempotency
 from libs.db.pool import Database, Tx
 from libs.db.work import IdempotencyKey, Outcome, State
@@ -23,8 +24,12 @@ class RegistryStore:
     """Changes organisations and areas, each in one transaction with its record, its audit entry and its
     outbox pointer; the row stays locked from reading to writing, so no two changes cross."""
 
-    def __init__(self, database: Database, published: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, database: Database, levels: Levels, published: Callable[[], None] = lambda: None
+    ) -> None:
+        """`levels`: of the area tree, by which a record tells its level and the area above."""
         self._database = database
+        self._levels = levels
         self._published = published
 
     async def change(self, org_id: str, district: str | None, change: Change, act: Act) -> Organisation:
@@ -69,7 +74,9 @@ class RegistryStore:
                 return version
             await _write_areas(tx, changed)
             await tx.execute("update area_tree set version = $2 where district = $1", district, version + 1)
-            await append_states(tx, [_state(area.record(), area.code, area.version) for area in changed])
+            await append_states(
+                tx, [_state(area.record(self._levels), area.code, area.version) for area in changed]
+            )
             await _audit(tx, act, {"district": district, "areas": [area.code for area in changed][:50]})
         self._published()
         return version + 1

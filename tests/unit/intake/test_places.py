@@ -43,18 +43,25 @@ def test_what_is_not_certain_goes_to_a_person(address: str) -> None:
 
 def test_the_longest_alias_hides_the_shorter_one_inside_it() -> None:
     places = Places(
+        known().levels,
         [
-            Area("99010100100101", "grid", frozenset({"桥头"})),
-            Area("99010100100202", "grid", frozenset({"桥头老街"})),
-        ]
+            Area("99010100100101", frozenset({"桥头"})),
+            Area("99010100100202", frozenset({"桥头老街"})),
+        ],
     )
     assert places.grid("桥头老街8号") == "99010100100202"
     assert places.grid("桥头8号") == "99010100100101"
 
 
-def test_a_code_of_another_level_is_refused() -> None:
-    from services.intake.domain.places import places
-
-    row = {"code": "99010100", "zh": "某街道", "aliases": [], "communities": []}
-    with pytest.raises(ValueError, match="street"):
-        places({"district": {"code": DISTRICT, "streets": [row]}})
+def test_a_part_of_a_grid_is_finer_than_the_grid() -> None:
+    places = Places(
+        known().levels,
+        [
+            Area("99010100100203", frozenset({"锦苑三期"})),
+            Area("9901010010020301", frozenset({"3幢"})),
+            Area("9901010010020401", frozenset({"3幢"})),
+        ],
+    )
+    assert places.grid("锦苑三期3幢") == "9901010010020301"
+    assert places.grid("锦苑三期4幢") == "99010100100203"
+    assert places.grid("3幢") is None

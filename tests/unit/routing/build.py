@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from libs.areas import Levels
 from libs.clocks import Calendar
 from libs.events.organisation import OrganisationProfile
 from services.routing.domain.area import profiles_of
@@ -28,6 +29,7 @@ def read(name: str) -> Mapping[str, Any]:
 REFERENCE = {
     name: read(name) for name in ("kinds", "categories", "flags", "limits", "organisations", "areas")
 }
+LEVELS = Levels(REFERENCE["areas"]["levels"])
 RULES = Rules.of(REFERENCE)
 VOCABULARY = Vocabulary.of(REFERENCE)
 CALENDAR = Calendar.load(DATA)
