@@ -66,14 +66,19 @@ def _look_through(file: BinaryIO, limits: Limits) -> None:
             if part.filename.endswith(_XML):
                 with package.open(part) as content:
                     scan.part(part.filename, content)
+        scan.check_first_sheet()
 
 
 class _Scan:
-    """Reads parts as a stream of elements, and keeps nothing of them."""
+    """Reads parts as a stream of elements, and keeps of them only which sheet is the first, and where in each
+    the first cell stands that cannot be read as it was shown."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._elements = 0
+        self._sheets: list[str] = []
+        self._targets: dict[str, str] = {}
+        self._unreadable: dict[str, BadTable] = {}
         self._name = ""
         self._is_sheet = False
         self._row = self._column = 0
@@ -91,6 +96,15 @@ class _Scan:
             parser.Parse(piece, False)
         parser.Parse(b"", True)
 
+    def check_first_sheet(self) -> None:
+        """Raises BadTable for a cell that cannot be read in the sheet that the library is going to read: the
+        others may hold what they like."""
+        targets = [self._targets.get(sheet, "") for sheet in self._sheets]
+        paths = [target.removeprefix("/").removeprefix("xl/") for target in targets]
+        first = next((path for path in paths if path.startswith("worksheets/")), "")
+        if (fault := self._unreadable.get(f"xl/{first}")) is not None:
+            raise fault
+
     def _doctype(self, *_: object) -> None:
         raise BadTable("no_workbook")
 
@@ -103,9 +117,12 @@ class _Scan:
             self._is_sheet = True
         elif self._is_sheet:
             self._start_of_sheet(local, attributes)
+        elif local == "sheet" and self._name == _WORKBOOK:
+            self._sheets.append(next((text for key, text in attributes.items() if key.endswith(" id")), ""))
         elif local == "Relationship" and self._name == _RELATIONS:
+            self._targets[attributes.get("Id", "")] = target = attributes.get("Target", "")
             # Whatever the library opens as a sheet has been looked through.
-            if not attributes.get("Target", "").endswith(".xml"):
+            if not target.endswith(".xml"):
                 raise BadTable("no_workbook")
 
     def _start_of_sheet(self, local: str, attributes: dict[str, str]) -> None:
@@ -119,7 +136,7 @@ class _Scan:
             if (place := attributes.get("r")) is not None:
                 self._row, self._column = _place(place)
             if kind == "e":  # the library would show nothing in its place
-                raise BadTable("cell_error", self._row, self._column)
+                self._unreadable.setdefault(self._name, BadTable("cell_error", self._row, self._column))
         elif local in ("v", "is"):
             if self._formula:
                 self._shown = self._is_text  # a text may be empty
@@ -135,7 +152,7 @@ class _Scan:
         if self._is_sheet and self._formula and name.endswith(" c"):
             self._formula, self._parser.CharacterDataHandler = False, None
             if not self._shown:
-                raise BadTable("formula_without_value", self._row)
+                self._unreadable.setdefault(self._name, BadTable("formula_without_value", self._row))
 
     def _text(self, text: str) -> None:
         self._shown = True

@@ -67,10 +67,13 @@ def test_only_the_first_sheet_is_read() -> None:
 
     book = openpyxl.Workbook()
     book.active.append(["a"])
-    book.create_sheet("说明").append(["b"])
+    book.create_sheet("说明").append(["b", "#REF!", "=1+1"])
     file = io.BytesIO()
     book.save(file)
     assert cells("xlsx", file.getvalue()) == [("a",)]
+    book.move_sheet("说明", -1)
+    book.save(file := io.BytesIO())
+    assert why("xlsx", file.getvalue()) == ("/rows/1/columns/2", "cell_error")
 
 
 def test_a_chart_before_all_sheets_is_passed_over() -> None:
