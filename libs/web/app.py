@@ -16,7 +16,7 @@ from libs.web.answers import json
 from libs.web.asgi import Door
 from libs.web.auth import Edge, Entrance, open_to_all
 from libs.web.errors import Refusal
-from libs.web.problems import SCHEMA, WordedRoute, answer_problem
+from libs.web.problems import SCHEMA, WordedRoute, answer_problem, problem
 from libs.web.shortcut import Shortcuts
 
 _PROBLEM = {
@@ -63,6 +63,7 @@ def create_app(
         for router in routers
         if issubclass(router.route_class, WordedRoute)
     }
+    app.state.wording = lambda scope: problem
     for kind in (Refusal, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_problem)
     for router in routers:

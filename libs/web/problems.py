@@ -149,27 +149,26 @@ class WordedRoute(APIRoute):
 
 
 def wording_of(scope: Scope) -> Wording:
-    """How refusals are worded where a request goes."""
-    worded: Mapping[str, Wording] = scope["app"].state.worded if "app" in scope else {}
-    return next((word for prefix, word in worded.items() if scope["path"].startswith(f"{prefix}/")), problem)
+    """How refusals are worded where a request goes, and to whom: by its router, else by the application."""
+    if "app" not in scope:
+        return problem
+    state = scope["app"].state
+    by_router: Mapping[str, Wording] = state.worded
+    of_all: Callable[[Scope], Wording] = state.wording
+    found = (word for prefix, word in by_router.items() if scope["path"].startswith(f"{prefix}/"))
+    return next(found, None) or of_all(scope)
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
     """The exception handler of the application."""
     spoken = language_of(request.scope)
     headers = error.headers if isinstance(error, HTTPException) else None
-    refusal = told(request, error, spoken)
-    if refusal.status == 405:
-        headers = {"allow": ", ".join(sorted(_methods(request)))}
-    return wording_of(request.scope)(refusal, spoken, headers)
-
-
-def told(request: Request, error: Exception, spoken: Language) -> Refusal:
-    """The refusal that an exception means, those above a limit counted."""
     refusal = refusal_of(error, spoken)
     if refusal.status == 429:
         request.app.state.edge.metrics.rate_refusals.labels(refusal.code).inc()
-    return refusal
+    if refusal.status == 405:
+        headers = {"allow": ", ".join(sorted(_methods(request)))}
+    return wording_of(request.scope)(refusal, spoken, headers)
 
 
 def _methods(request: Request) -> set[str]:

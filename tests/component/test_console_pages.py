@@ -229,6 +229,7 @@ async def test_a_refusal_is_a_page_for_people_and_a_problem_for_scripts(
         ("/cases/new", 403, "您的岗位"),
         ("/search", 405, "不能直接打开"),
         ("/cases/not-an-id", 422, "输入有误"),
+        ("/search%00", 422, "输入有误"),
     ):
         async with browser.get(path, headers={"accept": "text/html,*/*;q=0.8"}) as answer:
             text = await answer.text()

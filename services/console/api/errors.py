@@ -1,17 +1,18 @@
 """HTTP out: a refusal as a page for who sits before a browser; a script or a stream gets the problem."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from libs.web.errors import Refusal
-from libs.web.problems import answer_problem, told
+from libs.web.fieldfaults import Language
+from libs.web.problems import Wording, problem
 from services.console.api.common import page
 
 HINTS: Final[Mapping[str, str]] = {
@@ -26,16 +27,20 @@ HINTS: Final[Mapping[str, str]] = {
 
 
 def with_error_pages(app: FastAPI) -> FastAPI:
-    """The application, answering refusals as pages where the request asks for HTML."""
-    for kind in (Refusal, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _answer)
+    """The application, answering refusals as pages where the request asks for HTML, also those from before
+    its routes: too much at once, too late, a fault of its own."""
+    app.state.wording = _wording
     return app
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    if "text/html" not in request.headers.get("accept", ""):
-        return await answer_problem(request, error)
-    refusal = told(request, error, "zh")
+def _wording(scope: Scope) -> Wording:
+    request = Request(scope)
+    return partial(_page, request) if "text/html" in request.headers.get("accept", "") else problem
+
+
+def _page(
+    request: Request, refusal: Refusal, _: Language, headers: Mapping[str, str] | None = None
+) -> Response:
     if refusal.status == 401 and request.method == "GET":
         asked = f"{request.url.path}?{request.url.query}".rstrip("?")
         return RedirectResponse(f"/sign-in?{urlencode({'next': asked})}", 303)
@@ -43,5 +48,5 @@ async def _answer(request: Request, error: Exception) -> Response:
     response = page(
         request, "refused.html", refusal.status, title=title, hint=hint, signed_out=refusal.status == 401
     )
-    response.headers.update(getattr(error, "headers", None) or {})
+    response.headers.update(headers or {})
     return response
