@@ -171,7 +171,7 @@ async def postgres_backend_killed(hand: Hand) -> None:
         if sessions:
             with suppress(psutil.Error):
                 hand.draw.choice(sessions).kill()
-            await asyncio.sleep(1)  # until the server has noticed
+            await asyncio.to_thread(psutil.wait_procs, sessions, 30)  # the server has noticed: nobody is left
             await asyncio.to_thread(hand.world.postgres.wait_ready)
 
 
