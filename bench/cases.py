@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from libs.areas import Levels
 from ops import tokens
 from ops.installation import Installation
 
@@ -113,10 +114,9 @@ def _places() -> list[str]:
 
 def streets_and_grids() -> list[tuple[str, dict[str, Any]]]:
     """Every grid of the district with the name of its street."""
-    district = json.loads((DATA / "areas.json").read_text(encoding="utf-8"))["district"]
+    areas = json.loads((DATA / "areas.json").read_text(encoding="utf-8"))
+    _, *rows = Levels(areas["levels"]).rows(areas)
+    at = {digits: [row for row in rows if len(row["code"]) == digits] for digits in (9, 14)}
     return [
-        (street["zh"], grid)
-        for street in district["streets"]
-        for community in street["communities"]
-        for grid in community["grids"]
+        (street["zh"], grid) for street in at[9] for grid in at[14] if grid["code"].startswith(street["code"])
     ]

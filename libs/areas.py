@@ -36,10 +36,9 @@ class Levels:
         if not any(level.holds_cases for level in self._levels):
             raise ValueError("no level holds cases")
 
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The names of the levels, the coarsest first."""
-        return tuple(level.code for level in self._levels)
+    def named(self, code: str) -> Level | None:
+        """The level of this name."""
+        return next((level for level in self._levels if level.code == code), None)
 
     def of(self, area: str) -> Level | None:
         """The level of an area by its code; None when no level has such codes."""
@@ -58,27 +57,17 @@ class Levels:
         """The areas that an address means which names these (`rules.resolution` of areas.json): those of the
         finest level named, each within a named one of every coarser level. None of them when that level holds
         no cases or the names contradict each other: nothing is guessed."""
-        at: dict[int, set[str]] = defaultdict(set)
-        for area in named:
-            at[len(area)].add(area)
-        *coarser, finest = sorted(at) or [0]
-        level = self._of.get(finest)
-        if level is None or not level.holds_cases:
-            return []
-        around = [tuple(at[digits]) for digits in coarser]
-        return sorted(area for area in at[finest] if all(map(area.startswith, around)))
+        names = set(named)
+        digits = max(map(len, names), default=0)
+        finest = {area for area in names if len(area) == digits}
+        return _inside(self.holding(finest), names - finest)
 
     def below(self, named: Iterable[str], areas: Iterable[str]) -> list[str]:
         """Of the areas of a tree, those of the coarsest level that holds cases which lie within every coarser
         one that an address names; none when it names no area finer than the district."""
         level = next(level for level in self._levels if level.holds_cases)
-        at: dict[int, set[str]] = defaultdict(set)
-        for area in named:
-            if AREA_DIGITS[0] < len(area) < level.digits:
-                at[len(area)].add(area)
-        around = [tuple(codes) for codes in at.values()]
-        within = (area for area in areas if len(area) == level.digits and all(map(area.startswith, around)))
-        return sorted(within) if around else []
+        coarser = {area for area in named if AREA_DIGITS[0] < len(area) < level.digits}
+        return _inside((area for area in areas if len(area) == level.digits), coarser) if coarser else []
 
     def rows(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The areas of a parsed `areas.json`, the coarser before the finer ones inside it.
@@ -94,3 +83,12 @@ class Levels:
         for finer in self._levels[depth + 1 : depth + 2]:
             for inner in row.get(finer.within or "", ()):
                 yield from self._rows(inner, depth + 1)
+
+
+def _inside(areas: Iterable[str], named: Iterable[str]) -> list[str]:
+    """Those of the areas that lie in a named one of every level of which one is named."""
+    at: dict[int, set[str]] = defaultdict(set)
+    for area in named:
+        at[len(area)].add(area)
+    around = [tuple(codes) for codes in at.values()]
+    return sorted(area for area in areas if all(map(area.startswith, around)))

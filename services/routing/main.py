@@ -82,7 +82,7 @@ async def _seed(
         for row in rows[part]
     ]
     act = Act(Actor("service", platform.name), platform.now(), "registry.seeded")
-    await seed(registry, levels, act, list(profiles_of(data["areas"])), profiles, vocabulary)
+    await seed(registry, levels, act, list(profiles_of(levels, data["areas"])), profiles, vocabulary)
 
 
 def _read(folder: Path, name: str) -> Mapping[str, Any]:

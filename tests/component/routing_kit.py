@@ -58,7 +58,9 @@ class Kit:
     async def seed(self, *profiles: Any) -> None:
         """The district's tree, and these organisations."""
         act = Act(SERVICE, MONDAY, "registry.seeded")
-        await seed(self.registry, LEVELS, act, list(profiles_of(REFERENCE["areas"])), profiles, VOCABULARY)
+        await seed(
+            self.registry, LEVELS, act, list(profiles_of(LEVELS, REFERENCE["areas"])), profiles, VOCABULARY
+        )
 
     async def run(self, use_case: UseCase[RoutingCase, Any], *commands: tuple[UUID, Any]) -> list[Result]:
         """One batch of commands, at a Monday morning."""

@@ -55,9 +55,8 @@ class Places:
         return kept
 
 
-def places(data: Mapping[str, Any]) -> dict[str, Places]:
+def places(levels: Levels, data: Mapping[str, Any]) -> dict[str, Places]:
     """The places of a parsed `areas.json`, by district code."""
-    levels = Levels(data["levels"])
     district, *finer = levels.rows(data)
     areas = [Area(row["code"], frozenset([row["zh"], *row["aliases"]])) for row in finer]
     return {district["code"]: Places(levels, areas)}

@@ -107,6 +107,7 @@ class Reference:
 def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: Calendar) -> Reference:
     """The reference of the parsed `FILES`, by name without ending. Raises KeyError for what is missing."""
     limits = {row["id"]: row["value"] for row in data["limits"]["limits"]}
+    levels = Levels(data["areas"]["levels"])
     organisations = data["organisations"]
     types = frozenset(row["code"] for row in organisations["types"])
     type_of = {
@@ -151,8 +152,8 @@ def reference(data: Mapping[str, Mapping[str, Any]], rules: RuleBook, calendar: 
         dangers=second_look(data["danger_weights"]),
         notices=notices(data),
         common=frozenset(data["search"]["common"]),
-        levels=Levels(data["areas"]["levels"]),
-        places=places(data["areas"]),
+        levels=levels,
+        places=places(levels, data["areas"]),
         attachments=attachment_rules(data["attachments"], limits, data["reasons"]["attachment_removed"]),
         rules=rules,
         calendar=calendar,

@@ -52,15 +52,18 @@ async def list_all(
 ) -> Response:
     """The areas of a district by code, the coarser before the finer; the ETag is that of the whole tree."""
     levels = container(request).levels
-    if level is not None and level not in levels.codes:
+    wanted = levels.named(level) if level is not None else None
+    if level is not None and wanted is None:
         raise Invalid(errors=[FieldError("?level", "unknown_code")])
     of = own_district(caller, district)
     last = decode(LIST, after, str)
     version, areas = await container(request).views.areas(of)
-    told = [area.record(levels) for area in areas.values()]
-    rest = [area for area in told if level in (None, area.level) and (last is None or area.code > last[0])]
+    of_level = [area for area in areas.values() if wanted in (None, levels.of(area.code))]
+    rest = [area for area in of_level if last is None or area.code > last[0]]
     more = encode(LIST, rest[limit - 1].code) if len(rest) > limit else None
-    return json(page([area.model_dump(mode="json") for area in rest[:limit]], more), etag=etag(version))
+    return json(
+        page([area.record(levels).model_dump(mode="json") for area in rest[:limit]], more), etag=etag(version)
+    )
 
 
 @router.put("/v1/areas")

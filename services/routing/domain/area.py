@@ -28,8 +28,7 @@ class Area:
         return self.code[:6]
 
     def record(self, levels: Levels) -> AreaChanged:
-        """What the other services are told. An area of a level that the data has no more keeps its code for
-        one."""
+        """What the other services are told; the level is `none` where the data has such a one no more."""
         level = levels.of(self.code)
         return AreaChanged(
             **dict(self.profile),
@@ -106,9 +105,9 @@ def _folded(text: str) -> str:
     return "".join(normalize("NFKC", text).split())
 
 
-def profiles_of(data: Mapping[str, Any]) -> Iterator[AreaProfile]:
+def profiles_of(levels: Levels, data: Mapping[str, Any]) -> Iterator[AreaProfile]:
     """The areas of a parsed `areas.json`, the coarser before the finer."""
-    yield from map(_profile, Levels(data["levels"]).rows(data))
+    yield from map(_profile, levels.rows(data))
 
 
 def _profile(row: Mapping[str, Any]) -> AreaProfile:

@@ -33,7 +33,7 @@ LEVELS = Levels(REFERENCE["areas"]["levels"])
 RULES = Rules.of(REFERENCE)
 VOCABULARY = Vocabulary.of(REFERENCE)
 CALENDAR = Calendar.load(DATA)
-PLACES = frozenset(profile.code for profile in profiles_of(REFERENCE["areas"]))
+PLACES = frozenset(profile.code for profile in profiles_of(LEVELS, REFERENCE["areas"]))
 
 
 def profile(org_id: str = "LAB-90", **changes: Any) -> OrganisationProfile:

@@ -7,7 +7,7 @@ from libs.web.errors import Invalid
 from services.routing.domain.area import Area, profiles_of, redraw
 from tests.unit.routing.build import LEVELS, REFERENCE
 
-TREE = {profile.code: Area(profile, 1) for profile in profiles_of(REFERENCE["areas"])}
+TREE = {profile.code: Area(profile, 1) for profile in profiles_of(LEVELS, REFERENCE["areas"])}
 
 
 def area(code: str, zh: str = "新") -> AreaProfile:
@@ -15,7 +15,7 @@ def area(code: str, zh: str = "新") -> AreaProfile:
 
 
 def test_the_seed_is_a_tree() -> None:
-    assert redraw(LEVELS, {}, profiles_of(REFERENCE["areas"])) == sorted(
+    assert redraw(LEVELS, {}, profiles_of(LEVELS, REFERENCE["areas"])) == sorted(
         TREE.values(), key=lambda area: area.code
     )
 
